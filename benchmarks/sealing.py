@@ -1,0 +1,1 @@
+"""The sealing path: bytes of a page in, committed rows out, one process."""

@@ -1,0 +1,75 @@
+"""# Do the contracted work on sealed orders
+
+**What.** Pick lists (no personal data), packing slips (the recipient is opened for that purpose and
+written down as a disclosure), shipment confirmations (told to Amazon, then read back).
+
+**When.** Whenever `sealed_orders` arrives.
+
+**Then.** Emits `completed_orders`, which wakes `purge_orders`.
+
+**When it fails.** An order without an address waits with its reason and is never printed blank.
+A confirmation that Amazon cannot take now is sent again under the same package reference id.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from custody_airflow.assets import COMPLETED_ORDERS, SEALED_ORDERS
+
+
+@dag(
+    # Work starts when there is something to work on, and at no other time.
+    schedule=[SEALED_ORDERS],
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args={
+        "owner": "custody",
+        "retries": 3,
+        "retry_delay": timedelta(minutes=1),
+        "show_return_value_in_logs": False,
+    },
+    tags=["custody", "orders"],
+    doc_md=__doc__,
+)
+def fulfill_orders() -> None:
+    """Wire the tasks in the order of a warehouse's day: pick, pack, ship."""
+
+    @task
+    def list_contracts() -> list[list[str]]:
+        from custody_airflow import steps
+
+        return steps.batches()
+
+    @task(map_index_template="{{ contracts }}")
+    def pick_list(contract_ids: list[str]) -> dict[str, Any]:
+        from custody_airflow import steps
+
+        return steps.work("pick_list", contract_ids)
+
+    @task(map_index_template="{{ contracts }}")
+    def packing_slip(contract_ids: list[str]) -> dict[str, Any]:
+        from custody_airflow import steps
+
+        return steps.work("packing_slip", contract_ids)
+
+    @task(map_index_template="{{ contracts }}", execution_timeout=timedelta(minutes=30))
+    def confirm_shipment(contract_ids: list[str]) -> dict[str, Any]:
+        from custody_airflow import steps
+
+        return steps.work("confirm_shipment", contract_ids)
+
+    @task(outlets=[COMPLETED_ORDERS])
+    def announce() -> None:
+        """Wake the purge: what has been completed is due."""
+
+    batches = list_contracts()
+    picked = pick_list.expand(contract_ids=batches)
+    packed = packing_slip.expand(contract_ids=batches)
+    confirmed = confirm_shipment.expand(contract_ids=batches)
+    picked >> packed >> confirmed >> announce()
+
+
+fulfill_orders()

@@ -1,0 +1,1 @@
+"""All that is said to Amazon: tokens, quota, orders, shipments, over one guarded transport."""

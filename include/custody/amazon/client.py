@@ -1,0 +1,124 @@
+"""The one object through which the rest of the house speaks to Amazon."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine
+
+from custody.amazon.calls import Calls
+from custody.amazon.endpoints import Endpoints
+from custody.amazon.interface import DataSet, Limits, Operation, Seller
+from custody.amazon.orders import LARGEST_PAGE, Orders
+from custody.amazon.quota import Quota
+from custody.amazon.shipments import Shipment, Shipments
+from custody.amazon.tokens import ReadSecret, Tokens
+from custody.amazon.transport import Transport, utc_now
+from custody.orders.records import OrderPage
+from custody.settings import Settings
+from custody.vault.secret_store import LWA_CLIENT_ID
+
+
+class AmazonClient:
+    """Ask Amazon for orders and confirm shipments; one instance may be shared by threads.
+
+    Opens its connections when first used; close it, or use it in a ``with`` statement.
+    Errors are those of ``Calls.get``: Throttled, Unavailable, Refused, OwnCredentialBroken, SellerGone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        read_secret: ReadSecret,
+        *,
+        limits: Limits | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        limits = limits or Limits()
+        endpoints = Endpoints(settings.amazon_stand_in)
+        self._transport = Transport(
+            endpoints,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            limits=limits,
+            clock=clock,
+        )
+        self._quota = Quota(
+            engine,
+            _Once(lambda: read_secret(LWA_CLIENT_ID)),
+            scale=settings.quota_scale,
+            longest_wait=settings.longest_quota_wait,
+            sleep=sleep,
+        )
+        tokens = Tokens(self._transport, endpoints, read_secret, limits=limits, sleep=sleep)
+        calls = Calls(self._transport, endpoints, tokens, self._quota, limits=limits, sleep=sleep)
+        self._orders = Orders(calls, clock)
+        self._shipments = Shipments(calls)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to Amazon; the database's are the engine's."""
+        self._transport.close()
+
+    def search_orders(
+        self,
+        seller: Seller,
+        *,
+        after: datetime,
+        before: datetime | None = None,
+        data_sets: Iterable[DataSet],
+        statuses: Iterable[str] = (),
+        fulfilled_by: Iterable[str] = (),
+        pagination_token: str | None = None,
+        page_size: int = LARGEST_PAGE,
+    ) -> OrderPage:
+        """Give one page of the orders updated since ``after``; see ``Orders.search``."""
+        return self._orders.search(
+            seller,
+            after=after,
+            before=before,
+            data_sets=data_sets,
+            statuses=statuses,
+            fulfilled_by=fulfilled_by,
+            pagination_token=pagination_token,
+            page_size=page_size,
+        )
+
+    def get_order(self, seller: Seller, order_id: str, data_sets: Iterable[DataSet]) -> OrderPage:
+        """Give one order; see ``Orders.get``."""
+        return self._orders.get(seller, order_id, data_sets)
+
+    def confirm_shipment(self, seller: Seller, order_id: str, shipment: Shipment) -> None:
+        """Confirm one parcel of an order; see ``Shipments.confirm``."""
+        self._shipments.confirm(seller, order_id, shipment)
+
+    def free(self, seller: Seller, operation: Operation) -> int:
+        """Count the calls of an operation that may be made now without waiting."""
+        return self._quota.free(seller, operation)
+
+
+class _Once:
+    """Remember a value that is read when first asked for; the client id is no secret and does not change."""
+
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
+        self._guard = threading.Lock()
+        self._value: str | None = None
+
+    def __call__(self) -> str:
+        with self._guard:
+            if self._value is None:
+                self._value = self._read()
+            return self._value

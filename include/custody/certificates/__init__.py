@@ -1,0 +1,1 @@
+"""Signed proof of a purge, and its verification by anyone."""

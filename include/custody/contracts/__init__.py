@@ -1,0 +1,1 @@
+"""Contracts: whose orders we may pull, and for which tasks."""

@@ -1,0 +1,1 @@
+"""The one store: PostgreSQL, its tables, its migrations and the way to it."""

@@ -1,0 +1,59 @@
+"""Bringing a database to the tables of this version, and giving each role what it needs.
+
+Run as the owner of the database; running it again changes nothing.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, create_engine, text
+
+APP = "custody_app"
+EVIDENCE = "custody_evidence"
+APPEND_ONLY = ("disclosures", "certificates", "tombstones")
+SHOWN_AS_EVIDENCE = (
+    "contracts",
+    "disclosures",
+    "certificates",
+    "tombstones",
+    "purges",
+    "purge_orders",
+    "legal_holds",
+    "quota_buckets",
+)
+_LOCK = 0x637573746F6479  # "custody": only one migration at a time
+
+
+def migrate(url: URL) -> None:
+    """Upgrade to the newest revision and set the rights of the roles."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            command.upgrade(configuration(connection), "head")
+            _grant(connection)
+    finally:
+        engine.dispose()
+
+
+def configuration(connection: Connection | None = None) -> Config:
+    """Give Alembic its scripts and, to run them, the connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _grant(connection: Connection) -> None:
+    """Give the application all but changes to what is written once; give readers of evidence only that."""
+    statements = [
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA custody FROM {APP}, {EVIDENCE}",
+        f"GRANT USAGE ON SCHEMA custody TO {APP}, {EVIDENCE}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA custody TO {APP}",
+        f"REVOKE ALL ON custody.alembic_version FROM {APP}",
+        *(f"REVOKE UPDATE, DELETE ON custody.{table} FROM {APP}" for table in APPEND_ONLY),
+        *(f"GRANT SELECT ON custody.{table} TO {EVIDENCE}" for table in SHOWN_AS_EVIDENCE),
+    ]
+    for statement in statements:
+        connection.execute(text(statement))

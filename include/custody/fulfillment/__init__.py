@@ -1,0 +1,1 @@
+"""The contracted work: one task family, one interface."""

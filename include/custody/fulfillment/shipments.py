@@ -1,0 +1,184 @@
+"""The shipment table: what the warehouse sent, imported from a file; tracking numbers are sealed.
+
+A file has the columns ``order_id, carrier_code, tracking_number, ship_date`` and may have
+``carrier_name, shipping_method, order_item_id, quantity``. A line without an item is the whole
+order in one parcel; lines with the same order and tracking number are one parcel.
+A parcel gets its package reference id (1, 2, … in an order) here, before anything is sent.
+"""
+
+import csv
+import hmac
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import IO
+
+import msgspec
+from sqlalchemy import Connection, Engine, insert, select
+
+from custody.contracts import registry
+from custody.contracts.contract import Contract, TaskName
+from custody.database.copy import copy_rows
+from custody.database.tables import order_keys, orders, shipments, tombstones
+from custody.errors import BadInput
+from custody.orders.records import Item, OrderId, OrderRef, Personal
+from custody.vault.vault import SHIPMENT, Vault
+
+NEEDED = frozenset({"order_id", "carrier_code", "tracking_number", "ship_date"})
+
+
+class Parcel(Personal, frozen=True):
+    """What Amazon is told of one parcel; sealed at rest."""
+
+    carrier_code: str
+    tracking_number: str
+    shipped_at: datetime
+    carrier_name: str = ""
+    shipping_method: str = ""
+
+
+class _Line(Personal, frozen=True):
+    number: int
+    order_id: OrderId
+    parcel: Parcel
+    item: tuple[str, int] | None
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What became of a file: parcels new and known, and lines refused, each with its reason."""
+
+    new: int
+    known: int
+    refused: tuple[str, ...]
+
+
+class ShipmentTable:
+    """Takes in the warehouse's files."""
+
+    def __init__(self, engine: Engine, vault: Vault, digest_key: bytes) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._digest_key = digest_key
+
+    def take(self, stream: IO[str], now: datetime) -> Imported:
+        """Store the parcels of a file; a parcel known already is left as it is.
+
+        A line that cannot be used is refused alone, by number; raises BadInput for a file without
+        the needed columns.
+        """
+        lines, refused = _read(stream)
+        parcels: dict[tuple[OrderId, str], list[_Line]] = {}
+        for line in lines:
+            parcels.setdefault((line.order_id, line.parcel.tracking_number), []).append(line)
+        new = known = 0
+        for (order_id, _), group in parcels.items():
+            try:
+                if self._store(order_id, group, now):
+                    new += 1
+                else:
+                    known += 1
+            except BadInput as refusal:
+                refused.append(f"line {group[0].number}: {refusal}")
+        return Imported(new, known, tuple(refused))
+
+    def _store(self, order_id: OrderId, group: list[_Line], now: datetime) -> bool:
+        ref = self._vault.ref(order_id)
+        parcel = group[0].parcel
+        fingerprint = hmac.digest(self._digest_key, f"{ref}|{parcel.tracking_number}".encode(), "sha256").hex()
+        with self._engine.begin() as connection:
+            contract = _contract(connection, ref)
+            sealing = self._vault.sealing(connection, contract.contract_id)
+            items = _ordered(connection, ref)
+            earlier = connection.execute(
+                select(shipments.c.package_reference_id, shipments.c.fingerprint).where(
+                    shipments.c.order_ref == ref
+                )
+            ).all()
+            if any(row.fingerprint == fingerprint for row in earlier):
+                return False
+            sent = _items(items, [line.item for line in group if line.item is not None])
+            reference = str(1 + max((int(row.package_reference_id) for row in earlier), default=0))
+            wrapped = connection.execute(
+                select(order_keys.c.wrapped).where(
+                    order_keys.c.contract_id == contract.contract_id, order_keys.c.order_ref == ref
+                )
+            ).scalar()
+            key, wrapped_now = sealing.order_key(ref, wrapped)
+            if wrapped is None:
+                copy_rows(connection, order_keys, [(contract.contract_id, ref, sealing.version, wrapped_now)])
+            sealed = sealing.seal_record(key, ref, f"{SHIPMENT}/{reference}", msgspec.json.encode(parcel))
+            connection.execute(
+                insert(shipments).values(
+                    order_ref=ref,
+                    package_reference_id=reference,
+                    contract_id=contract.contract_id,
+                    shipped_items=[list(each) for each in sent],
+                    sealed=sealed,
+                    fingerprint=fingerprint,
+                    imported_at=now,
+                )
+            )
+        return True
+
+
+def _contract(connection: Connection, ref: OrderRef) -> Contract:
+    contract_id = connection.execute(select(orders.c.contract_id).where(orders.c.order_ref == ref)).scalar()
+    if contract_id is None:
+        raise _unknown(connection, ref)
+    contract = registry.get(connection, contract_id)
+    if TaskName.CONFIRM_SHIPMENT not in contract.tasks:
+        raise BadInput(f"order {ref}: contract {contract_id} does not grant confirm_shipment.")
+    return contract
+
+
+def _ordered(connection: Connection, ref: OrderRef) -> tuple[Item, ...]:
+    """Give an order's items and hold its row, so that two imports do not number two parcels alike."""
+    items = connection.execute(select(orders.c.order_items).where(orders.c.order_ref == ref).with_for_update()).scalar()
+    if items is None:
+        raise _unknown(connection, ref)
+    return msgspec.convert(items, tuple[Item, ...])
+
+
+def _unknown(connection: Connection, ref: OrderRef) -> BadInput:
+    purged = connection.execute(select(tombstones.c.purged_on).where(tombstones.c.order_ref == ref)).scalar()
+    if purged is not None:
+        return BadInput(f"order {ref} was purged on {purged}; it needs no shipment any more.")
+    return BadInput(f"order {ref} is not known; check its number, or pull orders first.")
+
+
+def _items(ordered: tuple[Item, ...], given: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    whole = {item.order_item_id: item.quantity for item in ordered if item.quantity}
+    sent = dict(given) or whole
+    for item_id, quantity in sent.items():
+        if quantity < 1 or quantity > whole.get(item_id, 0):
+            raise BadInput("the item is not in the order, or not in that quantity.")
+    return tuple(sorted(sent.items()))
+
+
+def _read(stream: IO[str]) -> tuple[list[_Line], list[str]]:
+    reader = csv.DictReader(stream)
+    missing = NEEDED - set(reader.fieldnames or ())
+    if missing:
+        raise BadInput(f"The shipments' file lacks the columns {sorted(missing)}; add them.")
+    lines, refused = [], []
+    for number, row in enumerate(reader, 2):
+        try:
+            lines.append(_line(number, {name: (row.get(name) or "").strip() for name in row if name}))
+        except ValueError:
+            refused.append(f"line {number}: order_id, carrier_code, tracking_number and an ISO date are needed.")
+    return lines, refused
+
+
+def _line(number: int, row: dict[str, str]) -> _Line:
+    if not all(row.get(name) for name in NEEDED):
+        raise ValueError("incomplete")
+    shipped_at = datetime.fromisoformat(row["ship_date"])
+    parcel = Parcel(
+        row["carrier_code"],
+        row["tracking_number"],
+        shipped_at if shipped_at.tzinfo else shipped_at.replace(tzinfo=UTC),
+        row.get("carrier_name", ""),
+        row.get("shipping_method", ""),
+    )
+    item_id = row.get("order_item_id")
+    item = (item_id, int(row.get("quantity") or 1)) if item_id else None
+    return _Line(number, OrderId(row["order_id"]), parcel, item)

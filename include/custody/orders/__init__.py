@@ -1,0 +1,1 @@
+"""From Amazon's pages to sealed records."""

@@ -1,0 +1,282 @@
+"""Orders in the database: one way in, whatever Amazon sends twice, late or out of order.
+
+Rules:
+- an order is known by its ref; the newest ``lastUpdatedTime`` wins, an equal or older one changes nothing;
+- a recipient, once sealed, stays until the purge, and is sealed anew only by a newer update;
+- a purged order is recognized by its tombstone and does not come back;
+- an order of another contract, or of a marketplace that is not the contract's, is quarantined.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, delete, select
+
+from custody.contracts.contract import Contract, TaskName
+from custody.database.copy import copy_rows
+from custody.database.tables import order_keys, orders, task_states, tombstones
+from custody.fulfillment.work import Progress, TaskState, completed_at
+from custody.orders import quarantine
+from custody.orders.minimize import MinimizedPage, Unusable
+from custody.orders.records import (
+    Item,
+    MinimizedOrder,
+    OrderFacts,
+    OrderId,
+    OrderRef,
+    Package,
+    SealedOrder,
+)
+from custody.retention.clock import DELIVERED, Due, Life, due
+from custody.vault.vault import Sealing, Vault
+
+_json = msgspec.json.Encoder().encode
+_Progress = Mapping[TaskName, Progress]
+
+
+class Intake(msgspec.Struct, frozen=True):
+    """What became of a page's orders, in counts; ``sealed`` counts recipients new to the vault."""
+
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    purged: int = 0
+    quarantined: int = 0
+    sealed: int = 0
+
+    def __add__(self, other: "Intake") -> "Intake":
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Intake(*(mine + its for mine, its in pairs))
+
+
+def take_in(
+    connection: Connection,
+    vault: Vault,
+    contract: Contract,
+    page: MinimizedPage,
+    now: datetime,
+    *,
+    grace: timedelta = timedelta(0),
+) -> Intake:
+    """Seal and store a page in the caller's transaction; give what became of it.
+
+    The caller holds the contract's cursor, so two pulls of one contract do not meet here.
+    """
+    sealing = vault.sealing(connection, contract.contract_id)
+    newest = _newest(vault, page.orders)
+    known = _known(connection, newest)
+    buried = _buried(connection, newest)
+    strangers = _strangers(contract, newest, known)
+    changed = {
+        ref: order
+        for ref, order in newest.items()
+        if ref not in buried and ref not in strangers and _is_news(known.get(ref), order)
+    }
+    progress = progress_of(connection, [ref for ref in changed if ref in known])
+    after = {ref: _sealed(sealing, order, known.get(ref)) for ref, order in changed.items()}
+    delivered = {ref: _delivered_at(known.get(ref), order.facts, now) for ref, order in changed.items()}
+    dues = {
+        ref: due_of(
+            contract, order.facts, delivered[ref], progress.get(ref, {}), grace, _pulled_at(known.get(ref), now)
+        )
+        for ref, order in changed.items()
+    }
+    replaced = [ref for ref in changed if ref in known]
+    newly_sealed = [each for each in after.values() if each.wrapped_key and not _has_key(known.get(each.ref))]
+    if replaced:
+        connection.execute(delete(orders).where(orders.c.order_ref.in_(replaced)))
+    copy_rows(
+        connection,
+        orders,
+        (_row(contract, after[ref], known.get(ref), delivered[ref], dues[ref], now) for ref in changed),
+    )
+    copy_rows(connection, order_keys, (_key_row(contract, each) for each in newly_sealed))
+    quarantine.put(connection, contract.contract_id, (*page.unusable, *strangers.values()), vault.ref, now)
+    quarantine.settle(connection, contract.contract_id, [ref for ref in newest if ref not in strangers])
+    return Intake(
+        new=len(changed) - len(replaced),
+        updated=len(replaced),
+        unchanged=len(newest) - len(buried) - len(strangers) - len(changed),
+        purged=len(buried),
+        quarantined=len(page.unusable) + len(strangers),
+        sealed=len(newly_sealed),
+    )
+
+
+def progress_of(connection: Connection, refs: Collection[OrderRef]) -> dict[OrderRef, dict[TaskName, Progress]]:
+    """Give the state of every started task of the given orders."""
+    found: dict[OrderRef, dict[TaskName, Progress]] = {}
+    if not refs:
+        return found
+    columns = (task_states.c.order_ref, task_states.c.task, task_states.c.state, task_states.c.updated_at)
+    for row in connection.execute(select(*columns).where(task_states.c.order_ref.in_(refs))):
+        states = found.setdefault(OrderRef(row.order_ref), {})
+        states[TaskName(row.task)] = Progress(TaskState(row.state), row.updated_at)
+    return found
+
+
+def _newest(vault: Vault, page: Iterable[MinimizedOrder]) -> dict[OrderRef, MinimizedOrder]:
+    newest: dict[OrderRef, MinimizedOrder] = {}
+    for order in page:
+        ref = vault.ref(order.facts.order_id)
+        other = newest.get(ref)
+        if other is None or (other.facts.last_updated_at, other.recipient is not None) < (
+            order.facts.last_updated_at,
+            order.recipient is not None,
+        ):
+            newest[ref] = order
+    return newest
+
+
+def _known(connection: Connection, refs: Collection[OrderRef]) -> dict[OrderRef, RowMapping]:
+    if not refs:
+        return {}
+    query = (
+        select(
+            orders.c.order_ref,
+            orders.c.contract_id,
+            orders.c.last_updated_at,
+            orders.c.delivered_at,
+            orders.c.pulled_at,
+            orders.c.sealed,
+            order_keys.c.wrapped,
+        )
+        .outerjoin(
+            order_keys,
+            (order_keys.c.order_ref == orders.c.order_ref) & (order_keys.c.contract_id == orders.c.contract_id),
+        )
+        .where(orders.c.order_ref.in_(refs))
+    )
+    return {OrderRef(row["order_ref"]): row for row in connection.execute(query).mappings()}
+
+
+def _buried(connection: Connection, refs: Collection[OrderRef]) -> set[str]:
+    if not refs:
+        return set()
+    return set(connection.execute(select(tombstones.c.order_ref).where(tombstones.c.order_ref.in_(refs))).scalars())
+
+
+def _strangers(
+    contract: Contract, page: Mapping[OrderRef, MinimizedOrder], known: Mapping[OrderRef, RowMapping]
+) -> dict[OrderRef, Unusable]:
+    found = {}
+    for position, (ref, order) in enumerate(page.items()):
+        marketplace = order.facts.marketplace_id
+        if ref in known and known[ref]["contract_id"] != contract.contract_id:
+            found[ref] = Unusable(order.facts.order_id, position, "the order belongs to another contract")
+        elif marketplace and contract.marketplace_ids and marketplace not in contract.marketplace_ids:
+            found[ref] = Unusable(order.facts.order_id, position, "its marketplace is not one of the contract's")
+    return found
+
+
+def _is_news(before: RowMapping | None, order: MinimizedOrder) -> bool:
+    if before is None or order.facts.last_updated_at > before["last_updated_at"]:
+        return True
+    return (
+        order.facts.last_updated_at == before["last_updated_at"]
+        and before["sealed"] is None
+        and order.recipient is not None
+    )
+
+
+def _has_key(before: RowMapping | None) -> bool:
+    return before is not None and before["wrapped"] is not None
+
+
+def _sealed(sealing: Sealing, order: MinimizedOrder, before: RowMapping | None) -> SealedOrder:
+    return sealing.seal(order, wrapped_key=before["wrapped"] if before is not None else None)
+
+
+def due_of(
+    contract: Contract,
+    facts: OrderFacts,
+    delivered_at: datetime | None,
+    progress: _Progress,
+    grace: timedelta,
+    pulled_at: datetime,
+) -> Due:
+    """Work out when an order falls due, from its facts and the state of its tasks; never before we had it."""
+    complete = completed_at(
+        contract.tasks,
+        status=facts.status,
+        fulfilled_by=facts.fulfilled_by,
+        programs=facts.programs,
+        last_updated_at=facts.last_updated_at,
+        progress=progress,
+    )
+    life = Life(
+        created_at=facts.created_at,
+        status=facts.status,
+        last_updated_at=facts.last_updated_at,
+        deliver_by=facts.deliver_by,
+        delivered_at=delivered_at,
+        completed_at=complete,
+        package_statuses=tuple([package.status for package in facts.packages]),
+        contract_ended_at=contract.ended_at,
+    )
+    earliest = due(life, completed_grace=grace)
+    return earliest._replace(at=max(earliest.at, pulled_at))
+
+
+def facts_of(row: RowMapping) -> OrderFacts:
+    """Give the facts of an order's row."""
+    return OrderFacts(
+        OrderId(row["order_id"]),
+        row["marketplace_id"],
+        row["status"],
+        row["fulfilled_by"],
+        tuple(row["programs"]),
+        row["created_at"],
+        row["last_updated_at"],
+        row["deliver_by"],
+        msgspec.convert(row["order_items"], tuple[Item, ...]),
+        msgspec.convert(row["packages"], tuple[Package, ...]),
+    )
+
+
+def _delivered_at(before: RowMapping | None, facts: OrderFacts, now: datetime) -> datetime | None:
+    """Give when a delivery was first seen; Amazon tells the state, never its time."""
+    if before is not None and before["delivered_at"] is not None:
+        seen: datetime = before["delivered_at"]
+        return seen
+    return now if any(package.status == DELIVERED for package in facts.packages) else None
+
+
+def _pulled_at(before: RowMapping | None, now: datetime) -> datetime:
+    return now if before is None else before["pulled_at"]
+
+
+def _row(
+    contract: Contract,
+    order: SealedOrder,
+    before: RowMapping | None,
+    delivered_at: datetime | None,
+    due: Due,
+    now: datetime,
+) -> tuple[Any, ...]:
+    facts = order.facts
+    return (
+        order.ref,
+        contract.contract_id,
+        facts.order_id,
+        facts.marketplace_id,
+        facts.status,
+        facts.fulfilled_by,
+        list(facts.programs),
+        facts.created_at,
+        facts.last_updated_at,
+        facts.deliver_by,
+        delivered_at,
+        _json(facts.items).decode(),
+        _json(facts.packages).decode(),
+        order.sealed if order.sealed is not None or before is None else before["sealed"],
+        _pulled_at(before, now),
+        due.at,
+        due.rule,
+    )
+
+
+def _key_row(contract: Contract, order: SealedOrder) -> tuple[Any, ...]:
+    return (contract.contract_id, order.ref, order.key_version, order.wrapped_key)

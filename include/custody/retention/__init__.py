@@ -1,0 +1,1 @@
+"""When data has to go, and the procedure that makes it go."""

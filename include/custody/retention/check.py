@@ -1,0 +1,87 @@
+"""The check after a purge: nothing planned is left in a row, and leftover keys do not open."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select
+
+from custody.database.tables import (
+    artifacts,
+    order_keys,
+    orders,
+    purge_orders,
+    purge_probes,
+    shipments,
+    task_states,
+)
+from custody.errors import KeyUnavailable, PurgeUnsound
+from custody.orders.records import OrderRef
+from custody.retention.records import PurgePlan, Verification
+from custody.vault.envelope import Wrapper
+from custody.vault.key_ring import KeyRing
+
+SEARCHED = (orders, order_keys, artifacts, shipments, task_states)
+CHUNK = 20_000
+
+
+def verify(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datetime) -> Verification:
+    """Check a purge in the database and against the key ring; raises PurgeUnsound for any finding."""
+    looked_for = connection.execute(
+        select(func.count()).select_from(purge_orders).where(purge_orders.c.purge_id == plan.purge_id)
+    ).scalar_one()
+    if looked_for != plan.orders:
+        raise PurgeUnsound(f"Purge {plan.purge_id}: {looked_for} of {plan.orders} planned orders are on record.")
+    for table in SEARCHED:
+        left = connection.execute(
+            select(func.count())
+            .select_from(table)
+            .join(purge_orders, purge_orders.c.order_ref == table.c.order_ref)
+            .where(purge_orders.c.purge_id == plan.purge_id)
+        ).scalar_one()
+        if left:
+            raise PurgeUnsound(f"Purge {plan.purge_id}: {left} rows are still in {table.name}.")
+    tried = _try_probes(connection, key_ring, plan)
+    connection.execute(delete(purge_probes).where(purge_probes.c.purge_id == plan.purge_id))
+    return Verification(now, looked_for, tried)
+
+
+def _try_probes(connection: Connection, key_ring: KeyRing, plan: PurgePlan) -> int:
+    """Try every leftover copy of an erased order's key with every key of the contract that exists."""
+    versions = key_ring.versions(plan.contract_id)
+    if plan.probes and plan.key_version in versions:
+        raise PurgeUnsound(f"Purge {plan.purge_id}: key version {plan.key_version} still exists.")
+    wrappers = [
+        Wrapper(plan.contract_id, version, key_ring.read(plan.contract_id, version)) for version in versions
+    ]
+    tried = 0
+    for ref, wrapped in _probes(connection, plan):
+        tried += 1
+        if any(_opens(wrapper, ref, wrapped) for wrapper in wrappers):
+            raise PurgeUnsound(f"Purge {plan.purge_id}: the key of order {ref} can still be opened.")
+    if tried != plan.probes:
+        raise PurgeUnsound(f"Purge {plan.purge_id}: {tried} of {plan.probes} leftover keys were there to try.")
+    return tried
+
+
+def _probes(connection: Connection, plan: PurgePlan) -> Iterator[tuple[OrderRef, bytes]]:
+    last = ""
+    while True:
+        chunk = connection.execute(
+            select(purge_probes.c.order_ref, purge_probes.c.wrapped)
+            .where(purge_probes.c.purge_id == plan.purge_id, purge_probes.c.order_ref > last)
+            .order_by(purge_probes.c.order_ref)
+            .limit(CHUNK)
+        ).all()
+        for row in chunk:
+            yield OrderRef(row.order_ref), row.wrapped
+        if not chunk:
+            return
+        last = chunk[-1].order_ref
+
+
+def _opens(wrapper: Wrapper, ref: OrderRef, wrapped: bytes) -> bool:
+    try:
+        wrapper.unwrap(ref, wrapped)
+    except KeyUnavailable:
+        return False
+    return True

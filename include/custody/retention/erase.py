@@ -1,0 +1,153 @@
+"""Erasing a plan: rows deleted and survivors moved under the next contract key, in one transaction."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from custody.database.copy import copy_rows
+from custody.database.tables import (
+    artifacts,
+    contracts,
+    order_keys,
+    orders,
+    purge_orders,
+    quarantine,
+    shipments,
+    task_states,
+    tombstones,
+)
+from custody.fulfillment.work import TaskState
+from custody.orders.records import ContractId, OrderRef
+from custody.retention.plan import due_and_not_held
+from custody.retention.records import Erasure, PurgePlan
+from custody.vault.envelope import Wrapper
+from custody.vault.key_ring import KeyRing
+
+CHUNK = 20_000  # survivors rewrapped at a time: some 4 MB
+
+
+def still_fits(connection: Connection, plan: PurgePlan, now: datetime) -> bool:
+    """Tell whether exactly the planned orders may still be erased; holds the contract until the end.
+
+    A hold placed since, an order that a new key version reached, or one that gained or lost its
+    key makes the plan stale; a new one is made.
+    """
+    version = connection.execute(
+        select(contracts.c.key_version).where(contracts.c.contract_id == plan.contract_id).with_for_update()
+    ).scalar_one()
+    planned = purge_orders.c.purge_id == plan.purge_id
+    there, keyed = connection.execute(
+        select(func.count(orders.c.order_ref), func.count(order_keys.c.order_ref))
+        .select_from(purge_orders)
+        .join(orders, orders.c.order_ref == purge_orders.c.order_ref)
+        .outerjoin(order_keys, _keyed())
+        .where(planned, due_and_not_held(plan.contract_id, now))
+    ).one()
+    return bool(version == plan.key_version and there == plan.orders and keyed == plan.probes)
+
+
+def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datetime) -> Erasure:
+    """Delete what the plan names and move the survivors' keys; the caller holds the contract."""
+    _bury(connection, plan, now)
+    deleted = {}
+    for table in (artifacts, shipments, task_states, order_keys, orders):
+        condition = table.c.order_ref == purge_orders.c.order_ref
+        statement = delete(table).where(condition, purge_orders.c.purge_id == plan.purge_id)
+        if table is order_keys:
+            statement = statement.where(order_keys.c.contract_id == plan.contract_id)
+        deleted[table.name] = connection.execute(statement).rowcount
+    connection.execute(
+        delete(quarantine).where(
+            quarantine.c.contract_id == plan.contract_id,
+            quarantine.c.reference == purge_orders.c.order_ref,
+            purge_orders.c.purge_id == plan.purge_id,
+        )
+    )
+    survivors = _rotate(connection, key_ring, plan.contract_id, plan.key_version) if plan.probes else 0
+    return Erasure(now, bool(plan.probes), survivors, deleted)
+
+
+def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> None:
+    """Leave a tombstone for each order: its ref and coarse facts, so that it is recognized."""
+    remains = (
+        select(
+            orders.c.order_ref,
+            orders.c.contract_id,
+            literal(plan.purge_id),
+            orders.c.marketplace_id,
+            orders.c.status,
+            func.date(func.timezone("UTC", orders.c.created_at)),
+            literal(now.date()),
+            orders.c.purge_rule,
+            exists(select(order_keys.c.order_ref).where(_keyed())),
+            _tasks_done(),
+        )
+        .join(purge_orders, purge_orders.c.order_ref == orders.c.order_ref)
+        .where(purge_orders.c.purge_id == plan.purge_id)
+    )
+    connection.execute(insert(tombstones).from_select([column.name for column in tombstones.columns], remains))
+
+
+def _keyed() -> ColumnElement[bool]:
+    return and_(order_keys.c.contract_id == orders.c.contract_id, order_keys.c.order_ref == orders.c.order_ref)
+
+
+def _tasks_done() -> ScalarSelect[int]:
+    done = and_(task_states.c.order_ref == orders.c.order_ref, task_states.c.state == TaskState.DONE)
+    return select(func.count()).where(done).correlate(orders).scalar_subquery()
+
+
+def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, old: int) -> int:
+    """Rewrap the surviving order keys under the next version and point the contract to it."""
+    new = old + 1
+    before = Wrapper(contract_id, old, key_ring.read(contract_id, old))
+    after = Wrapper(contract_id, new, key_ring.create(contract_id, new))
+    done, last = 0, ""
+    while True:
+        chunk = connection.execute(
+            select(order_keys.c.order_ref, order_keys.c.wrapped)
+            .where(
+                order_keys.c.contract_id == contract_id,
+                order_keys.c.order_ref > last,
+                order_keys.c.key_version == old,
+            )
+            .order_by(order_keys.c.order_ref)
+            .limit(CHUNK)
+        ).all()
+        if not chunk:
+            break
+        last = chunk[-1].order_ref
+        _replace(connection, contract_id, new, [_rewrap(before, after, *row) for row in chunk])
+        done += len(chunk)
+    connection.execute(update(contracts).where(contracts.c.contract_id == contract_id).values(key_version=new))
+    return done
+
+
+def _rewrap(before: Wrapper, after: Wrapper, ref: OrderRef, wrapped: bytes) -> tuple[OrderRef, bytes]:
+    return ref, after.wrap(ref, before.unwrap(ref, wrapped))
+
+
+def _replace(
+    connection: Connection, contract_id: ContractId, version: int, chunk: list[tuple[OrderRef, bytes]]
+) -> None:
+    """Delete and COPY a chunk of keys, which costs less than updating it."""
+    connection.execute(
+        delete(order_keys).where(
+            order_keys.c.contract_id == contract_id,
+            order_keys.c.order_ref >= chunk[0][0],
+            order_keys.c.order_ref <= chunk[-1][0],
+        )
+    )
+    copy_rows(connection, order_keys, ((contract_id, ref, version, wrapped) for ref, wrapped in chunk))

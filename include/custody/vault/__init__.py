@@ -1,0 +1,1 @@
+"""Sealing: keys, envelopes, and the only door through which a record is opened."""

@@ -1,0 +1,51 @@
+"""Credentials and installation keys at rest: files under the root key.
+
+Names are paths such as ``refresh-token/CONTRACT``; values never leave memory in the clear.
+"""
+
+import re
+
+from custody.errors import BadInput, KeyUnavailable
+from custody.vault import files
+from custody.vault.root_key import RootKey
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)?")
+
+DIGEST_KEY = "digest-key"
+SIGNING_KEY = "signing-key"
+LWA_CLIENT_ID = "lwa/client-id"
+LWA_CLIENT_SECRET = "lwa/client-secret"
+
+
+def refresh_token_of(contract_id: str) -> str:
+    """Name the secret that holds a contract's refresh token."""
+    return f"refresh-token/{contract_id}"
+
+
+class FileSecretStore:
+    """Secrets in a directory of mode 0700, one file each, protected by the root key."""
+
+    def __init__(self, location: str, root_key: RootKey) -> None:
+        self._directory = files.path_of(location)
+        self._root_key = root_key
+
+    def read(self, name: str) -> bytes:
+        """Give a secret; raises KeyUnavailable when there is none."""
+        try:
+            protected = self._file(name).read_bytes()
+        except FileNotFoundError:
+            raise KeyUnavailable(f"No secret named {name}; store it before it is used.") from None
+        return self._root_key.reveal(f"secret|{name}", protected)
+
+    def write(self, name: str, value: bytes) -> None:
+        """Store a secret durably in the place of an older one, which is overwritten."""
+        files.replace(self._file(name), self._root_key.protect(f"secret|{name}", value))
+
+    def write_new(self, name: str, value: bytes) -> bool:
+        """Store a secret unless there is one already; True when it was stored."""
+        return files.write_new(self._file(name), self._root_key.protect(f"secret|{name}", value))
+
+    def _file(self, name: str) -> files.Path:
+        if not _NAME.fullmatch(name):
+            raise BadInput("A secret's name has a-z, 0-9, - and one / at most; correct it.")
+        return self._directory / name

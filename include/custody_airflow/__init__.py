@@ -1,0 +1,1 @@
+"""The glue between Airflow and Custody: the only code that knows both."""

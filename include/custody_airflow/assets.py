@@ -1,0 +1,6 @@
+"""The assets by which one DAG wakes the next; their events carry counts only."""
+
+from airflow.sdk import Asset
+
+SEALED_ORDERS = Asset("sealed_orders", uri="custody://orders/sealed", group="custody")
+COMPLETED_ORDERS = Asset("completed_orders", uri="custody://orders/completed", group="custody")

@@ -1,0 +1,123 @@
+"""Making a home ready for the demo: settings, keys, tables, Amazon and its sellers."""
+
+import io
+import os
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from amazon_simulator.config import Config
+from custody.bootstrap import House
+from custody.contracts import registry
+from custody.database.migrate import migrate
+from custody.errors import BadInput
+from custody.settings import Settings
+from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
+from sqlalchemy import make_url
+
+from custody_local.airflow_configuration import inherited_environment
+from custody_local.errors import NotReady
+from custody_local.installation import Installation
+from custody_local.layout import write_private
+from custody_local.options import Options
+from custody_local.ports import HOST, kept_port
+
+_STARTING = timedelta(seconds=30)
+_POLL = 0.1  # seconds
+# Orders that are pending at the start come to their turn while a person still watches.
+_PENDING_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Amazon:
+    """What plays Amazon's part, and our application there; ``sellers`` is the text of a sellers' file."""
+
+    address: str
+    client_id: str
+    client_secret: str
+    sellers: str
+
+    def __repr__(self) -> str:
+        return f"Amazon({self.address})"
+
+
+def stand_in(installation: Installation, options: Options, repository: Path) -> Amazon:
+    """Start our stand-in for Amazon, or take the one that the options name."""
+    if options.amazon is not None and options.sellers is not None:
+        return Amazon(
+            options.amazon.rstrip("/"),
+            os.environ["CUSTODY_LWA_CLIENT_ID"],
+            os.environ["CUSTODY_LWA_CLIENT_SECRET"],
+            options.sellers.read_text(encoding="utf-8-sig"),
+        )
+    layout = installation.layout
+    port = kept_port(layout, "amazon")
+    command = [sys.executable, "-m", "amazon_simulator", "--port", str(port)]
+    command += ["--orders", str(options.orders), "--sellers", str(options.sellers_count)]
+    command += ["--pending-seconds", str(_PENDING_SECONDS), "--quota-scale", str(options.quota_scale)]
+    environment = inherited_environment(layout, repository)
+    installation.processes.start("amazon", command, environment)
+    address = f"http://{HOST}:{port}"
+    ours = Config()
+    return Amazon(address, ours.client_id, ours.client_secret, _sellers(installation, address))
+
+
+def make_ready(installation: Installation, options: Options, amazon: Amazon) -> Settings:
+    """Write the settings of the home, make its keys, and bring its database up to date."""
+    address = installation.postgres.address
+    layout = installation.layout
+    values: dict[str, str | float | int] = {
+        "database_url": f"postgresql+psycopg://custody_app@{address.host}:{address.port}/custody",
+        "database_password_file": str(layout.password_file("custody_app")),
+        "amazon_stand_in": amazon.address,
+        "quota_scale": options.quota_scale,
+        "contracts_per_task": 2,  # so that the map of tasks can be seen
+        "confirm_again_after": 120.0,  # a restarted stand-in has forgotten what it was told
+    }
+    lines = [
+        f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
+        for name, value in values.items()
+    ]
+    write_private(options.home / "settings.toml", "\n".join(lines) + "\n")
+    settings = Settings.load({"CUSTODY_HOME": str(options.home)})
+    house = House(settings)
+    try:
+        house.create_keys()
+        house.secrets.write(LWA_CLIENT_ID, amazon.client_id.encode())
+        house.secrets.write(LWA_CLIENT_SECRET, amazon.client_secret.encode())
+        migrate(make_url(installation.postgres.url("custody_owner", "custody")))
+    finally:
+        house.close()
+    return settings
+
+
+def register(house: House, options: Options, amazon: Amazon) -> int:
+    """Register the sellers and store their tokens; give how many there are."""
+    now = house.clock()
+    reach = house.settings.first_pull_reach
+    if options.reach_days is not None:
+        reach = timedelta(days=options.reach_days)
+    try:
+        sellers = registry.read_sellers(io.StringIO(amazon.sellers), now)
+    except BadInput as mistake:
+        raise NotReady(str(mistake)) from None
+    for contract, token in sellers:
+        house.secrets.write(refresh_token_of(contract.contract_id), token.encode())
+        with house.engine.begin() as connection:
+            registry.add(connection, house.key_ring, contract, first_pull_from=now - reach)
+    return len(sellers)
+
+
+def _sellers(installation: Installation, address: str) -> str:
+    """Wait until the stand-in is up, and ask it for its sellers."""
+    deadline = time.monotonic() + _STARTING.total_seconds()
+    while time.monotonic() < deadline:
+        installation.check()
+        try:
+            return httpx.get(f"{address}/_simulator/sellers", trust_env=False).raise_for_status().text
+        except httpx.TransportError:
+            time.sleep(_POLL)
+    raise NotReady("The stand-in for Amazon did not start; see logs/amazon.log in the home.")
