@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from custody.bootstrap import House
+from custody.database.migrate import migrate
 from custody_local.databases import make_database
 from custody_local.postgres import PostgresServer
 from psycopg import sql
 from pytest_socket import socket_allow_hosts
+from sqlalchemy import make_url
+
+from .builders import Hands, house_at
 
 LOOPBACK = ["127.0.0.1", "::1"]
 _numbers = itertools.count(1)
@@ -45,10 +50,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def database_template(postgres: PostgresServer) -> str:
-    """Name the database that each test's own is a copy of."""
+    """Name the database, with the tables of this version, that each test's own is a copy of."""
     name = "custody_template"
     with postgres.connection() as connection:
         make_database(connection, name, owner="custody_owner")
+    migrate(make_url(postgres.url("custody_owner", name)))
     return name
 
 
@@ -65,3 +71,16 @@ def database(postgres: PostgresServer, database_template: str) -> Iterator[Datab
             postgres.url("custody_evidence", name),
         )
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def clock() -> Hands:
+    """Give the time of a test's house; it stands still until it is moved."""
+    return Hands()
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path, clock: Hands) -> Iterator[House]:
+    """Give an installation with its keys, on a fresh database, that has no Amazon."""
+    with house_at(tmp_path / "home", database.app_url, clock) as made:
+        yield made

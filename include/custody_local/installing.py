@@ -27,8 +27,8 @@ from custody_local.ports import HOST, kept_port
 
 _STARTING = timedelta(seconds=30)
 _POLL = 0.1  # seconds
-# Orders that are pending at the start come to their turn while a person still watches.
-_PENDING_SECONDS = 600
+# Orders that are pending at the start are released one by one over a working day.
+_PENDING_SECONDS = 36_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from custody_local.progress import Progress
 DAGS = ("ingest_orders", "fulfill_orders", "purge_orders")
 SHOWN_AFTER = timedelta(seconds=150)  # Amazon shows an order two minutes after its last change; and some
 STALLED_AFTER = timedelta(minutes=8)  # searchOrders refills a call in 3 minutes; twice that and some
+HOPELESS_AFTER = timedelta(minutes=2)  # a seller in trouble is asked for again some times, then named
 _POLL = 1.0  # seconds
 _BETWEEN_PULLS = 20.0  # seconds; searchOrders has a burst of 20 calls, which 8 minutes of this do not use up
 _QUIET = 2.0  # seconds without a run, after which no asset event is on its way any more
@@ -74,11 +75,10 @@ class Rounds:
                 continue
             if status != before:
                 changed_at, before = time.monotonic(), status
-            if time.monotonic() - changed_at > STALLED_AFTER.total_seconds() or self._failures():
-                stuck = "No order was pulled."
-                if status.orders_pulled:
-                    stuck = f"{status.at_work} orders are still at work and {status.due} are due."
-                return Ended(status, (*reasons, stuck))
+            hopeless = reasons and not status.at_work and not status.due
+            patience = HOPELESS_AFTER if hopeless else STALLED_AFTER
+            if time.monotonic() - changed_at > patience.total_seconds() or self._failures():
+                return Ended(status, (*reasons, *_stuck(status)))
             self._next(status)
 
     def _next(self, status: Status) -> None:
@@ -136,3 +136,11 @@ class Rounds:
     def _status(self) -> Status:
         with self._house.engine.connect() as connection:
             return read(connection, self._house.clock())
+
+
+def _stuck(status: Status) -> tuple[str, ...]:
+    if not status.orders_pulled:
+        return ("No order was pulled.",)
+    if status.at_work or status.due:
+        return (f"{status.at_work} orders are still at work and {status.due} are due.",)
+    return ()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from custody.contracts.contract import TaskName
 from custody.retention.clock import ENDED
 
-AMAZON = "AMAZON"  # Amazon ships it: such orders are read-only for sellers (facts of Orders API 1.1)
+AMAZON = "AMAZON"  # Amazon ships it: such orders are read-only for sellers (facts §1.1)
 SHIPPED = "SHIPPED"
 READY = frozenset({"UNSHIPPED", "PARTIALLY_SHIPPED"})  # paid, with an address, to be shipped
 SHIPPED_BY_AMAZON_LABEL = "FBM_SHIP_PLUS"  # Amazon confirms these itself and refuses our confirmation

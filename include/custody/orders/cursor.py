@@ -10,7 +10,7 @@ Rules:
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from custody.database.tables import ingest_cursors
 from custody.errors import BadInput, TryLater
@@ -71,12 +71,12 @@ def load(connection: Connection, contract_id: ContractId, *, lock: bool = False)
 
 
 def move(connection: Connection, seen: Cursor, moved: Cursor) -> None:
-    """Store a cursor whose row is locked; raises TryLater when another pull has moved it since."""
-    current = load(connection, seen.contract_id, lock=True)
-    if current.watermark != seen.watermark or current.pagination_token != seen.pagination_token:
-        raise TryLater(f"Contract {seen.contract_id}: another pull is at work; this one gives way.")
-    connection.execute(
-        update(ingest_cursors)
-        .where(ingest_cursors.c.contract_id == seen.contract_id)
-        .values(msgspec.structs.asdict(moved))
+    """Store a cursor and hold its row; raises TryLater when another pull has moved it since."""
+    as_seen = and_(
+        ingest_cursors.c.contract_id == seen.contract_id,
+        ingest_cursors.c.watermark == seen.watermark,
+        ingest_cursors.c.pagination_token.is_not_distinct_from(seen.pagination_token),
     )
+    statement = update(ingest_cursors).where(as_seen).values(msgspec.structs.asdict(moved))
+    if connection.execute(statement).rowcount != 1:
+        raise TryLater(f"Contract {seen.contract_id}: another pull is at work; this one gives way.")

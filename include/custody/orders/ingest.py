@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Interval, and_, func, literal, or_, s
 from custody.amazon.client import AmazonClient
 from custody.amazon.interface import DataSet, Operation, Region, Seller
 from custody.contracts.contract import Contract, TaskName
+from custody.database.arrays import among
 from custody.database.tables import orders, task_states
 from custody.errors import PageTokenRefused, Refused, Throttled, Unavailable
 from custody.fulfillment.ledger import record
@@ -30,7 +31,7 @@ from custody.vault.vault import Vault
 
 FACTS = frozenset({DataSet.FULFILLMENT, DataSet.PACKAGES})
 WITH_RECIPIENT = FACTS | {DataSet.RECIPIENT}
-PAGE_SIZE = 100  # the most that searchOrders gives (facts of Orders API 1.3)
+PAGE_SIZE = 100  # the most that searchOrders gives (facts §1.3)
 SEARCHES_KEPT = 5  # calls of searchOrders left for the list pass when recipients are searched for
 FIRST_WAIT_FOR_ADDRESS = timedelta(minutes=15)
 
@@ -145,7 +146,7 @@ class Puller:
         wanted = {self._vault.ref(each) for each in needed}
         with self._engine.connect() as connection:
             oldest = connection.execute(
-                select(func.min(orders.c.last_updated_at)).where(orders.c.order_ref.in_(wanted))
+                select(func.min(orders.c.last_updated_at)).where(among(orders.c.order_ref, wanted))
             ).scalar_one()
         total, pages, token = Intake(), 0, None
         while True:
@@ -202,7 +203,7 @@ class Puller:
         refs = [self._vault.ref(each) for each in asked]
         with self._engine.begin() as connection:
             query = select(orders.c.order_ref).where(
-                orders.c.order_ref.in_(refs), orders.c.sealed.is_(None), orders.c.status.in_(READY)
+                among(orders.c.order_ref, refs), orders.c.sealed.is_(None), orders.c.status.in_(READY)
             )
             without = [OrderRef(each) for each in connection.execute(query).scalars()]
             record(

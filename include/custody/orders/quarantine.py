@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from custody.database.arrays import among
 from custody.database.tables import quarantine
 from custody.orders.minimize import Unusable
 from custody.orders.records import ContractId, OrderId, OrderRef
@@ -48,7 +49,7 @@ def settle(connection: Connection, contract_id: ContractId, refs: Collection[Ord
     """Take orders out of quarantine, because they have come in whole."""
     if refs:
         connection.execute(
-            delete(quarantine).where(quarantine.c.contract_id == contract_id, quarantine.c.reference.in_(refs))
+            delete(quarantine).where(quarantine.c.contract_id == contract_id, among(quarantine.c.reference, refs))
         )
 
 

@@ -6,7 +6,7 @@ Personal fields never show in ``repr``, so no log line, assertion or traceback c
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 import msgspec
 
@@ -30,7 +30,7 @@ class Personal(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
 
-    def __rich_repr__(self) -> list[str]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         return []
 
 

@@ -12,15 +12,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, select
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection, RowMapping, Text, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from custody.contracts.contract import Contract, TaskName
+from custody.database.arrays import among
 from custody.database.copy import copy_rows
 from custody.database.tables import order_keys, orders, task_states, tombstones
+from custody.database.tables import quarantine as quarantine_table
 from custody.fulfillment.work import Progress, TaskState, completed_at
 from custody.orders import quarantine
 from custody.orders.minimize import MinimizedPage, Unusable
 from custody.orders.records import (
+    ContractId,
     Item,
     MinimizedOrder,
     OrderFacts,
@@ -66,8 +71,9 @@ def take_in(
     """
     sealing = vault.sealing(connection, contract.contract_id)
     newest = _newest(vault, page.orders)
-    known = _known(connection, newest)
-    buried = _buried(connection, newest)
+    found = _found(connection, contract.contract_id, newest)
+    known = {ref: row for ref, row in found.items() if row["contract_id"] is not None}
+    buried = {ref for ref, row in found.items() if row["buried"]}
     strangers = _strangers(contract, newest, known)
     changed = {
         ref: order
@@ -86,7 +92,7 @@ def take_in(
     replaced = [ref for ref in changed if ref in known]
     newly_sealed = [each for each in after.values() if each.wrapped_key and not _has_key(known.get(each.ref))]
     if replaced:
-        connection.execute(delete(orders).where(orders.c.order_ref.in_(replaced)))
+        connection.execute(delete(orders).where(among(orders.c.order_ref, replaced)))
     copy_rows(
         connection,
         orders,
@@ -94,7 +100,8 @@ def take_in(
     )
     copy_rows(connection, order_keys, (_key_row(contract, each) for each in newly_sealed))
     quarantine.put(connection, contract.contract_id, (*page.unusable, *strangers.values()), vault.ref, now)
-    quarantine.settle(connection, contract.contract_id, [ref for ref in newest if ref not in strangers])
+    in_quarantine = newest if page.unusable else [ref for ref, row in found.items() if row["quarantined"]]
+    quarantine.settle(connection, contract.contract_id, [ref for ref in in_quarantine if ref not in strangers])
     return Intake(
         new=len(changed) - len(replaced),
         updated=len(replaced),
@@ -111,7 +118,7 @@ def progress_of(connection: Connection, refs: Collection[OrderRef]) -> dict[Orde
     if not refs:
         return found
     columns = (task_states.c.order_ref, task_states.c.task, task_states.c.state, task_states.c.updated_at)
-    for row in connection.execute(select(*columns).where(task_states.c.order_ref.in_(refs))):
+    for row in connection.execute(select(*columns).where(among(task_states.c.order_ref, refs))):
         states = found.setdefault(OrderRef(row.order_ref), {})
         states[TaskName(row.task)] = Progress(TaskState(row.state), row.updated_at)
     return found
@@ -130,32 +137,40 @@ def _newest(vault: Vault, page: Iterable[MinimizedOrder]) -> dict[OrderRef, Mini
     return newest
 
 
-def _known(connection: Connection, refs: Collection[OrderRef]) -> dict[OrderRef, RowMapping]:
+def _found(
+    connection: Connection, contract_id: ContractId, refs: Collection[OrderRef]
+) -> dict[OrderRef, RowMapping]:
+    """Look up all that is known of a page's orders, by one statement; what is new is not in the result."""
     if not refs:
         return {}
+    asked = func.unnest(literal(list(refs), ARRAY(Text))).table_valued("order_ref", name="asked").render_derived()
+    ref = asked.c.order_ref
     query = (
         select(
-            orders.c.order_ref,
+            ref,
             orders.c.contract_id,
             orders.c.last_updated_at,
             orders.c.delivered_at,
             orders.c.pulled_at,
             orders.c.sealed,
             order_keys.c.wrapped,
+            tombstones.c.order_ref.is_not(None).label("buried"),
+            quarantine_table.c.reference.is_not(None).label("quarantined"),
         )
+        .select_from(asked)
+        .outerjoin(orders, orders.c.order_ref == ref)
         .outerjoin(
             order_keys,
-            (order_keys.c.order_ref == orders.c.order_ref) & (order_keys.c.contract_id == orders.c.contract_id),
+            (order_keys.c.order_ref == ref) & (order_keys.c.contract_id == orders.c.contract_id),
         )
-        .where(orders.c.order_ref.in_(refs))
+        .outerjoin(tombstones, tombstones.c.order_ref == ref)
+        .outerjoin(
+            quarantine_table,
+            (quarantine_table.c.reference == ref) & (quarantine_table.c.contract_id == contract_id),
+        )
+        .where(func.num_nonnulls(orders.c.order_ref, tombstones.c.order_ref, quarantine_table.c.reference) > 0)
     )
     return {OrderRef(row["order_ref"]): row for row in connection.execute(query).mappings()}
-
-
-def _buried(connection: Connection, refs: Collection[OrderRef]) -> set[str]:
-    if not refs:
-        return set()
-    return set(connection.execute(select(tombstones.c.order_ref).where(tombstones.c.order_ref.in_(refs))).scalars())
 
 
 def _strangers(
@@ -269,8 +284,8 @@ def _row(
         facts.last_updated_at,
         facts.deliver_by,
         delivered_at,
-        _json(facts.items).decode(),
-        _json(facts.packages).decode(),
+        Jsonb(facts.items, _json),
+        Jsonb(facts.packages, _json),
         order.sealed if order.sealed is not None or before is None else before["sealed"],
         _pulled_at(before, now),
         due.at,

@@ -1,0 +1,27 @@
+# The image of every Airflow component and of the command `custody`.
+# Pinned by tag. To pin the digest too: docker buildx imagetools inspect apache/airflow:3.3.2-python3.12
+FROM apache/airflow:3.3.2-python3.12
+
+# Airflow would write a file with all its settings, secrets included, where it finds none.
+# A volume begins as a copy of the directory it is mounted on: these are for the user airflow only.
+USER root
+RUN echo "# All settings are in the environment." > /opt/airflow/airflow.cfg \
+    && install --directory --owner=airflow --group=root --mode=0700 /opt/custody /var/lib/custody \
+        /var/lib/custody/root-key /var/lib/custody/key-ring /var/lib/custody/secret-store \
+        /var/lib/custody/certificates
+USER airflow
+
+# An environment of its own holds exactly the lock, as on every other machine; the one of the base image
+# has further providers with other versions. What is installed later is checked against no digest: nothing.
+ENV VIRTUAL_ENV=/opt/custody/venv \
+    PATH=/opt/custody/venv/bin:$PATH \
+    PYTHONPATH=/opt/airflow/include
+COPY --chown=airflow:root requirements.txt /opt/custody/
+RUN uv venv --python "$(command -v python3)" /opt/custody/venv \
+    && uv pip sync --no-cache --require-hashes --compile-bytecode /opt/custody/requirements.txt
+
+COPY --chown=airflow:root pyproject.toml README.md /opt/airflow/
+COPY --chown=airflow:root include /opt/airflow/include
+RUN uv pip install --no-cache --no-deps --no-build-isolation --editable /opt/airflow
+COPY --chown=airflow:root dags /opt/airflow/dags
+COPY --chown=airflow:root plugins /opt/airflow/plugins

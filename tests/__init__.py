@@ -1,0 +1,1 @@
+"""Tests of Custody; they mirror the packages under ``include``."""
