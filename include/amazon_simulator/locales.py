@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001  (letters of other scripts are the point)
+
 """How names and addresses look in each country a parcel can go to.
 
 Postal codes keep the country's form; where that is only a few digits they carry the country's

@@ -123,7 +123,9 @@ class House:
     def pull(self, contract_ids: Sequence[str]) -> list[Outcome]:
         """Pull the orders of contracts; a seller in trouble is shown with its reason until it is over."""
         now = self.clock()
-        return self._for_each(contract_ids, lambda contract: self.puller.pull(contract, now), self._note_trouble)
+        return self._for_each(
+            contract_ids, lambda contract: self.puller.pull(contract, now), self._note_trouble
+        )
 
     def work(self, name: TaskName, contract_ids: Sequence[str], *, actor: str) -> list[Outcome]:
         """Do one contracted task for those of the contracts that grant it."""
@@ -194,5 +196,3 @@ def house(settings: Settings | None = None) -> Iterator[House]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-

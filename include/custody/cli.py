@@ -20,7 +20,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they would print local variables
 )
-contract_commands = typer.Typer(help="Contracts: whose orders may be pulled, and for what.", no_args_is_help=True)
+contract_commands = typer.Typer(
+    help="Contracts: whose orders may be pulled, and for what.", no_args_is_help=True
+)
 shipment_commands = typer.Typer(help="Shipments: what the warehouse has sent.", no_args_is_help=True)
 database_commands = typer.Typer(help="The database.", no_args_is_help=True)
 credential_commands = typer.Typer(help="Our own credentials.", no_args_is_help=True)
@@ -94,7 +96,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         return
     table = Table("seller", "contract", "live", "purged", "trouble", title="Sellers")
     for seller in found.sellers:
-        table.add_row(seller.name, seller.contract_id, str(seller.live), str(seller.purged), seller.trouble or "")
+        table.add_row(
+            seller.name, seller.contract_id, str(seller.live), str(seller.purged), seller.trouble or ""
+        )
     _out.print(table)
     for name, value in msgspec.to_builtins(found).items():
         if name != "sellers":

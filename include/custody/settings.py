@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from custody.errors import BadInput
@@ -62,7 +62,8 @@ class Settings:
             value = variables.get(f"CUSTODY_{each.name.upper()}")
             if value is not None:
                 given[each.name] = value
-        return cls(**{"home": home, **{name: _typed(name, value) for name, value in given.items() if name != "home"}})  # type: ignore[arg-type]  # checked by _typed
+        typed: dict[str, Any] = {name: _typed(name, value) for name, value in given.items()}
+        return cls(**{**typed, "home": home})
 
     def __post_init__(self) -> None:
         defaults: dict[str, object] = {

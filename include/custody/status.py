@@ -61,13 +61,15 @@ class Status(msgspec.Struct, frozen=True):
 
 def read(connection: Connection, now: datetime) -> Status:
     """Count everything as of ``now``."""
-    live = dict(connection.execute(select(orders.c.status, func.count()).group_by(orders.c.status)).tuples().all())
+    by_status = select(orders.c.status, func.count()).group_by(orders.c.status)
+    live: dict[str, int] = dict(connection.execute(by_status).tuples().all())
     purged = _count(connection, tombstones)
     worked = select(task_states.c.order_ref).where(task_states.c.state == TaskState.DONE)
     return Status(
         sellers=_sellers(connection),
         orders_pulled=sum(live.values()) + purged,
-        orders_sealed=_count(connection, order_keys) + _count(connection, tombstones, tombstones.c.was_sealed),
+        orders_sealed=_count(connection, order_keys)
+        + _count(connection, tombstones, tombstones.c.was_sealed),
         orders_fulfilled=_count(
             connection, orders, orders.c.purge_rule == Rule.COMPLETED, orders.c.order_ref.in_(worked)
         )

@@ -1,5 +1,6 @@
 """The steps that tasks run: references in, counts out."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,12 +11,13 @@ from custody.contracts.contract import TaskName
 from custody_airflow.failures import told_to_airflow
 
 Counts = dict[str, Any]
+_log = logging.getLogger(__name__)
 
 
 def batches(*, ended: bool = False) -> list[list[str]]:
-    """Give the active contracts' ids, a task's worth in each list; with ``ended``, also what may hold remains."""
+    """Give the active contracts' ids, a task's worth in each list; with ``ended``, those that end, too."""
     with told_to_airflow(), house() as here:
-        ids = [contract.contract_id for contract in here.contracts(ended=ended)]
+        ids: list[str] = [each.contract_id for each in here.contracts(ended=ended)]
         size = here.settings.contracts_per_task
         return [ids[start : start + size] for start in range(0, len(ids), size)]
 
@@ -64,9 +66,9 @@ def _told(contract_ids: list[str], outcomes: list[Outcome]) -> Counts:
     did = {each.contract_id: each.did for each in outcomes if each.did is not None}
     trouble = {each.contract_id: each.trouble for each in outcomes if each.trouble is not None}
     for contract_id, what in did.items():
-        print(f"{contract_id}: {what}")
+        _log.info("%s: %s", contract_id, what)
     for contract_id, why in trouble.items():
-        print(f"{contract_id}: TROUBLE: {why}")
+        _log.warning("%s: %s", contract_id, why)
     return {"did": did, "trouble": trouble}
 
 
@@ -80,5 +82,3 @@ def _total(value: Any, name: str) -> int:
 def _actor() -> str:
     instance = get_current_context()["task_instance"]
     return f"airflow, {instance.dag_id}/{instance.task_id}/{instance.run_id}"
-
-

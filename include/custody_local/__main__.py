@@ -15,7 +15,6 @@ def main() -> int:
     warnings.simplefilter("ignore", DeprecationWarning)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     from custody.errors import CustodyError
-
     from custody_local.demo import run
     from custody_local.errors import LocalRunError
     from custody_local.options import Options

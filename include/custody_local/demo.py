@@ -12,9 +12,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from custody.bootstrap import House
 from rich.console import Console
 
+from custody.bootstrap import House
 from custody_local.airflow import Airflow
 from custody_local.installation import Installation, open_installation
 from custody_local.installing import make_ready, register, stand_in

@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+from sqlalchemy import make_url
+
 from amazon_simulator.config import Config
 from custody.bootstrap import House
 from custody.contracts import registry
@@ -16,8 +18,6 @@ from custody.database.migrate import migrate
 from custody.errors import BadInput
 from custody.settings import Settings
 from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
-from sqlalchemy import make_url
-
 from custody_local.airflow_configuration import inherited_environment
 from custody_local.errors import NotReady
 from custody_local.installation import Installation

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from custody.settings import LOOPBACK
-
 from custody_local.errors import Unsupported
 
 # Our stand-in gives four times Amazon's quotas, so that nobody waits minutes for a demo: QUOTA_SCALE=1
@@ -50,7 +49,9 @@ class Options:
                 quota_scale=float(value("QUOTA_SCALE") or (1.0 if value("AMAZON") else OUR_QUOTA_SCALE)),
             )
         except ValueError:
-            raise Unsupported("PORT, ORDERS, SELLERS_COUNT, REACH_DAYS and QUOTA_SCALE are numbers.") from None
+            raise Unsupported(
+                "PORT, ORDERS, SELLERS_COUNT, REACH_DAYS and QUOTA_SCALE are numbers."
+            ) from None
         options._check()
         return options
 

@@ -4,10 +4,11 @@ import time
 from types import TracebackType
 from typing import Self
 
-from custody.status import Status
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+
+from custody.status import Status
 
 _EVERY = 5.0  # seconds between two lines where no bar can move
 

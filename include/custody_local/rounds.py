@@ -7,7 +7,6 @@ from pathlib import Path
 
 from custody.bootstrap import House
 from custody.status import Status, read
-
 from custody_local import warehouse
 from custody_local.airflow_api import AirflowApi, Run
 from custody_local.airflow_configuration import inherited_environment

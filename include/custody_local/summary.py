@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from custody.certificates.signing import read_keys
-from custody.certificates.verify import verify
-from custody.status import Status
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from custody.certificates.signing import read_keys
+from custody.certificates.verify import verify
+from custody.status import Status
 from custody_local.layout import write_private
 
 

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Engine, any_, exists, literal, or_, select
+
 from custody.contracts.contract import TaskName
 from custody.database.tables import artifacts, contracts, orders, shipments
 from custody.fulfillment.work import AMAZON, READY, SHIPPED_BY_AMAZON_LABEL
-from sqlalchemy import Engine, any_, exists, literal, or_, select
-
 from custody_local.errors import NotReady
 
 _CARRIERS = {"eu": "DPD", "na": "UPS", "fe": "Yamato"}

@@ -31,7 +31,8 @@ def root(commitments: Sequence[bytes]) -> bytes:
         return EMPTY
     while len(level) > 1:
         paired = [
-            sha256(b"\1" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)
+            sha256(b"\1" + left + right).digest()
+            for left, right in zip(level[::2], level[1::2], strict=False)
         ]
         level = paired + level[len(paired) * 2 :]  # an odd last node moves up as it is
     return level[0]

@@ -89,21 +89,27 @@ def _exact(part: str) -> bytes:
 
 def _known(header: _Header, keys: KeySet) -> None:
     if all(key.kid != header.kid for key in keys.keys):
-        raise _Invalid(Problem.UNKNOWN_KEY, "It was signed with a key that is not among the public keys given.")
+        raise _Invalid(
+            Problem.UNKNOWN_KEY, "It was signed with a key that is not among the public keys given."
+        )
 
 
 def _signature(signed: Signed, keys: KeySet) -> None:
     try:
         jws.deserialize_compact(signed.jws, keys, algorithms=[ALGORITHM])
     except (JoseError, ValueError):
-        raise _Invalid(Problem.SIGNATURE, "The signature does not hold: the signed part was changed.") from None
+        raise _Invalid(
+            Problem.SIGNATURE, "The signature does not hold: the signed part was changed."
+        ) from None
 
 
 def _readable_part(signed: Signed, payload: bytes) -> None:
     try:
         readable = canonical(json.loads(bytes(signed.certificate), object_pairs_hook=_said_once))
     except ValueError:
-        raise _Invalid(Problem.MALFORMED, "The readable part is not JSON that says each thing once.") from None
+        raise _Invalid(
+            Problem.MALFORMED, "The readable part is not JSON that says each thing once."
+        ) from None
     if readable != payload or signed.digest != digest_of(payload):
         raise _Invalid(Problem.DIGEST, "What is there to be read is not what was signed.")
 

@@ -61,7 +61,9 @@ def all_contracts(connection: Connection) -> list[Contract]:
 
 def get(connection: Connection, contract_id: str) -> Contract:
     """Give one contract; raises BadInput for an unknown id."""
-    row = connection.execute(select(contracts).where(contracts.c.contract_id == contract_id)).mappings().first()
+    row = (
+        connection.execute(select(contracts).where(contracts.c.contract_id == contract_id)).mappings().first()
+    )
     if row is None:
         raise BadInput(f"No contract {contract_id}; `custody contract list` shows the known ones.")
     return _from_row(row)
@@ -87,7 +89,9 @@ def _contract(row: dict[str, str], line: int, now: datetime) -> Contract:
         ) from None
     region = row["region"].strip().lower()
     if region not in {"na", "eu", "fe"} or not row["seller_id"].strip() or not row["refresh_token"].strip():
-        raise BadInput(f"Line {line} of the sellers' file needs seller_id, region (na, eu, fe) and refresh_token.")
+        raise BadInput(
+            f"Line {line} of the sellers' file needs seller_id, region (na, eu, fe) and refresh_token."
+        )
     return Contract(
         contract_id=_contract_id(row["seller_id"], region),
         seller_id=row["seller_id"].strip(),

@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.dialect()
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types here
 
 
 def copy_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:

@@ -10,7 +10,9 @@ def engine_for(settings: Settings) -> Engine:
     """Give the engine of the application's role; nothing is connected before it is used."""
     # A purge holds one connection to stay alone and uses another to work.
     size = 2 * settings.calls_at_once + 2
-    return create_engine(url_for(settings), pool_size=size, max_overflow=0, pool_pre_ping=True, hide_parameters=True)
+    return create_engine(
+        url_for(settings), pool_size=size, max_overflow=0, pool_pre_ping=True, hide_parameters=True
+    )
 
 
 def url_for(settings: Settings) -> URL:

@@ -5,7 +5,8 @@ The procedure, each step safe to repeat:
 (2) tell Amazon of parcels that the warehouse sent; the package reference id, stored with the
     import, makes a repetition edit the same parcel;
 (3) read back at once, order by order, as far as the quota allows within about a minute.
-What stays unread is read back by the next run or the next pull, or told again after ``Settings.confirm_again_after``.
+What stays unread is read back by the next run or the next pull, or told again after
+``Settings.confirm_again_after``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -88,9 +89,7 @@ class ConfirmShipment:
             record(connection, contract, shown, self.name, TaskState.DONE, now, grace=grace)
         return len(shown), [OrderId(row["order_id"]) for row in rows if row["order_ref"] not in shown]
 
-    def _tell(
-        self, contract: Contract, actor: str, now: datetime
-    ) -> tuple[int, int, TryLater | None]:
+    def _tell(self, contract: Contract, actor: str, now: datetime) -> tuple[int, int, TryLater | None]:
         sent = failed = 0
         while rows := self._untold(contract, now):
             refs = [OrderRef(row["order_ref"]) for row in rows]

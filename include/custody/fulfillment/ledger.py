@@ -87,4 +87,6 @@ def _reckon(connection: Connection, contract: Contract, refs: Collection[OrderRe
             dues.append({"ref": ref, "due_at": due.at, "rule": due.rule})
     if dues:
         statement = update(orders).where(orders.c.order_ref == bindparam("ref"))
-        connection.execute(statement.values(purge_due_at=bindparam("due_at"), purge_rule=bindparam("rule")), dues)
+        connection.execute(
+            statement.values(purge_due_at=bindparam("due_at"), purge_rule=bindparam("rule")), dues
+        )

@@ -51,10 +51,11 @@ class PackingSlip:
         with self._engine.begin() as connection:
             sealing = self._vault.sealing(connection, contract.contract_id)
             wrapped = _wrapped_keys(connection, contract, list(slips))
-            rows = []
+            rows, kept = [], []
             for ref, pdf in slips.items():
                 if ref not in wrapped:
                     continue  # purged since it was opened
+                kept.append(ref)
                 key, _ = sealing.order_key(ref, wrapped[ref])
                 rows.append(
                     {
@@ -68,8 +69,9 @@ class PackingSlip:
             if rows:
                 again = insert(artifacts)
                 newer = {"sealed": again.excluded.sealed, "created_at": again.excluded.created_at}
-                connection.execute(again.on_conflict_do_update(constraint=artifacts.primary_key, set_=newer), rows)
-            kept = [row["order_ref"] for row in rows]
+                connection.execute(
+                    again.on_conflict_do_update(constraint=artifacts.primary_key, set_=newer), rows
+                )
             grace = self._settings.completed_grace
             record(connection, contract, kept, self.name, TaskState.DONE, now, grace=grace)
 

@@ -13,7 +13,11 @@ TRIED_AGAIN_AFTER = timedelta(days=1)  # what could not be done for a reason in 
 
 
 def ready(
-    connection: Connection, contract: Contract, task: TaskName, now: datetime, *conditions: ColumnElement[bool]
+    connection: Connection,
+    contract: Contract,
+    task: TaskName,
+    now: datetime,
+    *conditions: ColumnElement[bool],
 ) -> list[RowMapping]:
     """Give up to 200 rows of orders that the task can be done on now, oldest first."""
     started = and_(task_states.c.order_ref == orders.c.order_ref, task_states.c.task == task)

@@ -83,7 +83,9 @@ class ShipmentTable:
     def _store(self, order_id: OrderId, group: list[_Line], now: datetime) -> bool:
         ref = self._vault.ref(order_id)
         parcel = group[0].parcel
-        fingerprint = hmac.digest(self._digest_key, f"{ref}|{parcel.tracking_number}".encode(), "sha256").hex()
+        fingerprint = hmac.digest(
+            self._digest_key, f"{ref}|{parcel.tracking_number}".encode(), "sha256"
+        ).hex()
         with self._engine.begin() as connection:
             contract = _contract(connection, ref)
             sealing = self._vault.sealing(connection, contract.contract_id)
@@ -132,7 +134,9 @@ def _contract(connection: Connection, ref: OrderRef) -> Contract:
 
 def _ordered(connection: Connection, ref: OrderRef) -> tuple[Item, ...]:
     """Give an order's items and hold its row, so that two imports do not number two parcels alike."""
-    items = connection.execute(select(orders.c.order_items).where(orders.c.order_ref == ref).with_for_update()).scalar()
+    items = connection.execute(
+        select(orders.c.order_items).where(orders.c.order_ref == ref).with_for_update()
+    ).scalar()
     if items is None:
         raise _unknown(connection, ref)
     return msgspec.convert(items, tuple[Item, ...])
@@ -164,7 +168,9 @@ def _read(stream: IO[str]) -> tuple[list[_Line], list[str]]:
         try:
             lines.append(_line(number, {name: (row.get(name) or "").strip() for name in row if name}))
         except ValueError:
-            refused.append(f"line {number}: order_id, carrier_code, tracking_number and an ISO date are needed.")
+            refused.append(
+                f"line {number}: order_id, carrier_code, tracking_number and an ISO date are needed."
+            )
     return lines, refused
 
 

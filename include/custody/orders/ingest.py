@@ -165,7 +165,11 @@ class Puller:
                 only = MinimizedPage(used, tuple(each for each in page.unusable if each.order_id))
                 total += self._take(connection, contract, only, now)
             pages += 1
-            if page.next_token is None or page.next_token == token or pages * PAGE_SIZE >= 2 * len(needed) + PAGE_SIZE:
+            if (
+                page.next_token is None
+                or page.next_token == token
+                or pages * PAGE_SIZE >= 2 * len(needed) + PAGE_SIZE
+            ):
                 return pages, total
             token = page.next_token
 
@@ -207,7 +211,13 @@ class Puller:
             )
             without = [OrderRef(each) for each in connection.execute(query).scalars()]
             record(
-                connection, contract, without, TaskName.PACKING_SLIP, TaskState.WAITING, now, reason=NO_ADDRESS
+                connection,
+                contract,
+                without,
+                TaskName.PACKING_SLIP,
+                TaskState.WAITING,
+                now,
+                reason=NO_ADDRESS,
             )
         return len(without)
 
@@ -215,7 +225,10 @@ class Puller:
 def seller_of(contract: Contract) -> Seller:
     """Give the seller as the Amazon client knows it."""
     return Seller(
-        contract.contract_id, contract.seller_id, Region(contract.region), tuple(sorted(contract.marketplace_ids))
+        contract.contract_id,
+        contract.seller_id,
+        Region(contract.region),
+        tuple(sorted(contract.marketplace_ids)),
     )
 
 
@@ -226,7 +239,9 @@ def needing_recipient(connection: Connection, contract: Contract, now: datetime)
     as long each time.
     """
     slip = and_(task_states.c.order_ref == orders.c.order_ref, task_states.c.task == TaskName.PACKING_SLIP)
-    wait = literal(FIRST_WAIT_FOR_ADDRESS, Interval) * func.power(2, func.least(task_states.c.attempts - 1, 6))
+    wait = literal(FIRST_WAIT_FOR_ADDRESS, Interval) * func.power(
+        2, func.least(task_states.c.attempts - 1, 6)
+    )
     query = (
         select(orders.c.order_id)
         .outerjoin(task_states, slip)
@@ -240,4 +255,3 @@ def needing_recipient(connection: Connection, contract: Contract, now: datetime)
         .order_by(orders.c.created_at, orders.c.order_ref)
     )
     return [OrderId(each) for each in connection.execute(query).scalars()]
-

@@ -49,7 +49,9 @@ def settle(connection: Connection, contract_id: ContractId, refs: Collection[Ord
     """Take orders out of quarantine, because they have come in whole."""
     if refs:
         connection.execute(
-            delete(quarantine).where(quarantine.c.contract_id == contract_id, among(quarantine.c.reference, refs))
+            delete(quarantine).where(
+                quarantine.c.contract_id == contract_id, among(quarantine.c.reference, refs)
+            )
         )
 
 

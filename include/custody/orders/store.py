@@ -85,7 +85,12 @@ def take_in(
     delivered = {ref: _delivered_at(known.get(ref), order.facts, now) for ref, order in changed.items()}
     dues = {
         ref: due_of(
-            contract, order.facts, delivered[ref], progress.get(ref, {}), grace, _pulled_at(known.get(ref), now)
+            contract,
+            order.facts,
+            delivered[ref],
+            progress.get(ref, {}),
+            grace,
+            _pulled_at(known.get(ref), now),
         )
         for ref, order in changed.items()
     }
@@ -101,7 +106,9 @@ def take_in(
     copy_rows(connection, order_keys, (_key_row(contract, each) for each in newly_sealed))
     quarantine.put(connection, contract.contract_id, (*page.unusable, *strangers.values()), vault.ref, now)
     in_quarantine = newest if page.unusable else [ref for ref, row in found.items() if row["quarantined"]]
-    quarantine.settle(connection, contract.contract_id, [ref for ref in in_quarantine if ref not in strangers])
+    quarantine.settle(
+        connection, contract.contract_id, [ref for ref in in_quarantine if ref not in strangers]
+    )
     return Intake(
         new=len(changed) - len(replaced),
         updated=len(replaced),
@@ -112,7 +119,9 @@ def take_in(
     )
 
 
-def progress_of(connection: Connection, refs: Collection[OrderRef]) -> dict[OrderRef, dict[TaskName, Progress]]:
+def progress_of(
+    connection: Connection, refs: Collection[OrderRef]
+) -> dict[OrderRef, dict[TaskName, Progress]]:
     """Give the state of every started task of the given orders."""
     found: dict[OrderRef, dict[TaskName, Progress]] = {}
     if not refs:
@@ -143,7 +152,9 @@ def _found(
     """Look up all that is known of a page's orders, by one statement; what is new is not in the result."""
     if not refs:
         return {}
-    asked = func.unnest(literal(list(refs), ARRAY(Text))).table_valued("order_ref", name="asked").render_derived()
+    asked = (
+        func.unnest(literal(list(refs), ARRAY(Text))).table_valued("order_ref", name="asked").render_derived()
+    )
     ref = asked.c.order_ref
     query = (
         select(
@@ -168,7 +179,9 @@ def _found(
             quarantine_table,
             (quarantine_table.c.reference == ref) & (quarantine_table.c.contract_id == contract_id),
         )
-        .where(func.num_nonnulls(orders.c.order_ref, tombstones.c.order_ref, quarantine_table.c.reference) > 0)
+        .where(
+            func.num_nonnulls(orders.c.order_ref, tombstones.c.order_ref, quarantine_table.c.reference) > 0
+        )
     )
     return {OrderRef(row["order_ref"]): row for row in connection.execute(query).mappings()}
 
@@ -182,7 +195,9 @@ def _strangers(
         if ref in known and known[ref]["contract_id"] != contract.contract_id:
             found[ref] = Unusable(order.facts.order_id, position, "the order belongs to another contract")
         elif marketplace and contract.marketplace_ids and marketplace not in contract.marketplace_ids:
-            found[ref] = Unusable(order.facts.order_id, position, "its marketplace is not one of the contract's")
+            found[ref] = Unusable(
+                order.facts.order_id, position, "its marketplace is not one of the contract's"
+            )
     return found
 
 

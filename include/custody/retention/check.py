@@ -30,7 +30,9 @@ def verify(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: date
         select(func.count()).select_from(purge_orders).where(purge_orders.c.purge_id == plan.purge_id)
     ).scalar_one()
     if looked_for != plan.orders:
-        raise PurgeUnsound(f"Purge {plan.purge_id}: {looked_for} of {plan.orders} planned orders are on record.")
+        raise PurgeUnsound(
+            f"Purge {plan.purge_id}: {looked_for} of {plan.orders} planned orders are on record."
+        )
     for table in SEARCHED:
         left = connection.execute(
             select(func.count())
@@ -59,7 +61,9 @@ def _try_probes(connection: Connection, key_ring: KeyRing, plan: PurgePlan) -> i
         if any(_opens(wrapper, ref, wrapped) for wrapper in wrappers):
             raise PurgeUnsound(f"Purge {plan.purge_id}: the key of order {ref} can still be opened.")
     if tried != plan.probes:
-        raise PurgeUnsound(f"Purge {plan.purge_id}: {tried} of {plan.probes} leftover keys were there to try.")
+        raise PurgeUnsound(
+            f"Purge {plan.purge_id}: {tried} of {plan.probes} leftover keys were there to try."
+        )
     return tried
 
 

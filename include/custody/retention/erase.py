@@ -97,11 +97,15 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> None:
         .join(purge_orders, purge_orders.c.order_ref == orders.c.order_ref)
         .where(purge_orders.c.purge_id == plan.purge_id)
     )
-    connection.execute(insert(tombstones).from_select([column.name for column in tombstones.columns], remains))
+    connection.execute(
+        insert(tombstones).from_select([column.name for column in tombstones.columns], remains)
+    )
 
 
 def _keyed() -> ColumnElement[bool]:
-    return and_(order_keys.c.contract_id == orders.c.contract_id, order_keys.c.order_ref == orders.c.order_ref)
+    return and_(
+        order_keys.c.contract_id == orders.c.contract_id, order_keys.c.order_ref == orders.c.order_ref
+    )
 
 
 def _tasks_done() -> ScalarSelect[int]:
@@ -131,7 +135,9 @@ def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, 
         last = chunk[-1].order_ref
         _replace(connection, contract_id, new, [_rewrap(before, after, *row) for row in chunk])
         done += len(chunk)
-    connection.execute(update(contracts).where(contracts.c.contract_id == contract_id).values(key_version=new))
+    connection.execute(
+        update(contracts).where(contracts.c.contract_id == contract_id).values(key_version=new)
+    )
     return done
 
 

@@ -114,11 +114,17 @@ def _holds(now: datetime) -> Any:
 def _due_rows(contract_id: ContractId, now: datetime) -> Any:
     return (
         select(
-            orders.c.order_ref, orders.c.order_id, orders.c.purge_rule, orders.c.purge_due_at, order_keys.c.wrapped
+            orders.c.order_ref,
+            orders.c.order_id,
+            orders.c.purge_rule,
+            orders.c.purge_due_at,
+            order_keys.c.wrapped,
         )
         .outerjoin(
             order_keys,
-            and_(order_keys.c.contract_id == orders.c.contract_id, order_keys.c.order_ref == orders.c.order_ref),
+            and_(
+                order_keys.c.contract_id == orders.c.contract_id, order_keys.c.order_ref == orders.c.order_ref
+            ),
         )
         .where(due_and_not_held(contract_id, now))
         .order_by(orders.c.order_ref.collate("C"))
@@ -126,7 +132,11 @@ def _due_rows(contract_id: ContractId, now: datetime) -> Any:
 
 
 def _write(
-    connection: Connection, made: PurgePlan, salt: bytes, rows: Sequence[Row[Any]], commitments: Sequence[bytes]
+    connection: Connection,
+    made: PurgePlan,
+    salt: bytes,
+    rows: Sequence[Row[Any]],
+    commitments: Sequence[bytes],
 ) -> None:
     connection.execute(
         insert(purges).values(

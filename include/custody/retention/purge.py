@@ -85,7 +85,9 @@ class Purger:
         with self._engine.connect() as connection:  # (6)
             left = count_due(connection, asked_at, contract.contract_id)
         if left:
-            raise PurgeUnsound(f"Contract {contract.contract_id}: {left} orders are still due after the purge.")
+            raise PurgeUnsound(
+                f"Contract {contract.contract_id}: {left} orders are still due after the purge."
+            )
         return certified, erased
 
     def _unfinished(self, contract: Contract) -> tuple[Evidence, PurgeState] | None:
@@ -185,4 +187,6 @@ def _record(connection: Connection, evidence: Evidence, state: PurgeState) -> Ev
 def _drop(connection: Connection, plan: PurgePlan) -> None:
     for table in (purge_orders, purge_probes):
         connection.execute(delete(table).where(table.c.purge_id == plan.purge_id))
-    connection.execute(update(purges).where(purges.c.purge_id == plan.purge_id).values(state=PurgeState.STALE))
+    connection.execute(
+        update(purges).where(purges.c.purge_id == plan.purge_id).values(state=PurgeState.STALE)
+    )

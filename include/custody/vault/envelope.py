@@ -60,7 +60,9 @@ class Wrapper:
     def unwrap(self, ref: OrderRef, wrapped: bytes) -> bytes:
         """Decrypt what ``wrap`` of the same contract key version made; raises KeyUnavailable."""
         try:
-            return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], self._bound + ref.encode())
+            return self._cipher.decrypt(
+                wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], self._bound + ref.encode()
+            )
         except (InvalidTag, ValueError):
             raise KeyUnavailable(
                 f"Order {ref}: its key does not open under contract key version {self.version}."

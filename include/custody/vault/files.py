@@ -18,7 +18,8 @@ def path_of(location: str) -> Path:
 
 def make_private(directory: Path) -> None:
     """Make a directory, and its missing parents, that only this user can enter (mode 0700)."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for missing in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)  # with parents=True, mkdir would make those for everybody
 
 
 def write_new(file: Path, content: bytes) -> bool:
@@ -35,6 +36,16 @@ def write_new(file: Path, content: bytes) -> bool:
         draft.unlink()
     sync_directory(file.parent)
     return True
+
+
+def read(file: Path) -> bytes:
+    """Read a file whole, also while another process replaces it; raises FileNotFoundError."""
+    while True:
+        with file.open("rb") as stream:
+            content = stream.read()
+            # A file that lost its name while it was read may have been overwritten already.
+            if os.path.samestat(os.fstat(stream.fileno()), file.stat()):
+                return content
 
 
 def replace(file: Path, content: bytes) -> None:

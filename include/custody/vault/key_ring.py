@@ -52,7 +52,7 @@ class FileKeyRing:
     def read(self, contract_id: ContractId, version: int) -> bytes:
         """Give a key; raises KeyUnavailable when it is missing or destroyed."""
         try:
-            protected = self._file(contract_id, version).read_bytes()
+            protected = files.read(self._file(contract_id, version))
         except FileNotFoundError:
             raise KeyUnavailable(
                 f"Contract {contract_id}: key version {version} is not in the key ring; "

@@ -4,6 +4,7 @@ Names are paths such as ``refresh-token/CONTRACT``; values never leave memory in
 """
 
 import re
+from pathlib import Path
 
 from custody.errors import BadInput, KeyUnavailable
 from custody.vault import files
@@ -32,7 +33,7 @@ class FileSecretStore:
     def read(self, name: str) -> bytes:
         """Give a secret; raises KeyUnavailable when there is none."""
         try:
-            protected = self._file(name).read_bytes()
+            protected = files.read(self._file(name))
         except FileNotFoundError:
             raise KeyUnavailable(f"No secret named {name}; store it before it is used.") from None
         return self._root_key.reveal(f"secret|{name}", protected)
@@ -45,7 +46,7 @@ class FileSecretStore:
         """Store a secret unless there is one already; True when it was stored."""
         return files.write_new(self._file(name), self._root_key.protect(f"secret|{name}", value))
 
-    def _file(self, name: str) -> files.Path:
+    def _file(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise BadInput("A secret's name has a-z, 0-9, - and one / at most; correct it.")
         return self._directory / name

@@ -98,7 +98,9 @@ class Vault:
         self, contract: Contract, refs: Sequence[OrderRef], *, actor: str, now: datetime
     ) -> dict[OrderRef, bytes]:
         """Open finished packing slips, as PDF bytes."""
-        opened = self._open(contract, Purpose.PACKING_SLIP, SLIP, refs, ("artifact.packing_slip",), actor, now)
+        opened = self._open(
+            contract, Purpose.PACKING_SLIP, SLIP, refs, ("artifact.packing_slip",), actor, now
+        )
         return {ref: plaintext for (ref, _), plaintext in opened.items()}
 
     def open_shipments(
@@ -151,7 +153,13 @@ def _sealed(kind: str, contract_id: ContractId, refs: Sequence[OrderRef]):  # ty
         SHIPMENT: (shipments, shipments.c.package_reference_id),
     }[kind]
     return (
-        select(table.c.order_ref, part.label("part"), table.c.sealed, order_keys.c.wrapped, order_keys.c.key_version)
+        select(
+            table.c.order_ref,
+            part.label("part"),
+            table.c.sealed,
+            order_keys.c.wrapped,
+            order_keys.c.key_version,
+        )
         .join(
             order_keys,
             (order_keys.c.order_ref == table.c.order_ref) & (order_keys.c.contract_id == table.c.contract_id),

@@ -1,0 +1,85 @@
+"""Load the DAG files of the folders that are given, as Airflow would, and print as JSON what they are.
+
+A program of its own: Airflow fixes its home when it is first imported, and what an import brings with it
+is seen only where nothing has brought it before.
+"""
+
+import importlib.util
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import airflow.sdk  # what every DAG file may import
+
+
+def modules_brought_by(file: Path) -> list[str]:
+    """Execute a file and name the modules that it was the first to import."""
+    before = set(sys.modules)
+    spec = importlib.util.spec_from_file_location(f"read_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    brought = sorted(set(sys.modules) - before)
+    for name in brought:
+        if name.startswith("custody"):
+            del sys.modules[name]  # the next file brings it itself
+    return brought
+
+
+def shown(dag: Any) -> dict[str, Any]:
+    """Show what the tests ask about a DAG."""
+    return {
+        "file": Path(dag.fileloc).name,
+        "doc_md": dag.doc_md or "",
+        "tags": sorted(dag.tags),
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "start_is_aware": dag.start_date.tzinfo is not None,
+        "schedule_assets": sorted(asset.name for _, asset in dag.timetable.asset_condition.iter_assets()),
+        "tasks": {task.task_id: shown_task(task) for task in dag.tasks},
+    }
+
+
+def shown_task(task: Any) -> dict[str, Any]:
+    """Show what the tests ask about a task."""
+    delay = task.retry_delay
+    return {
+        "owner": task.owner,
+        "retries": task.retries,
+        "retry_seconds": delay.total_seconds() if isinstance(delay, timedelta) else 0,
+        "upstream": sorted(task.upstream_task_ids),
+        "mapped": task.is_mapped,
+        "outlets": sorted(outlet.name for outlet in task.outlets),
+        "trigger_rule": str(task.trigger_rule),
+        "shows_return_value": (task.partial_kwargs if task.is_mapped else vars(task)).get(
+            "show_return_value_in_logs", True
+        ),
+    }
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Read one folder of DAG files."""
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    bag = DagBag(str(folder))
+    for dag in bag.dags.values():
+        DagSerialization.to_dict(dag)
+    return {
+        "errors": {Path(file).name: error for file, error in bag.import_errors.items()},
+        "dags": {dag_id: shown(dag) for dag_id, dag in bag.dags.items()},
+    }
+
+
+def main(folders: list[Path]) -> None:
+    """Look at the imports of all files first: the reading brings in nearly everything."""
+    assert airflow.sdk.dag
+    brought = {folder: {file.stem: modules_brought_by(file) for file in folder.glob("*.py")} for folder in folders}
+    answer = {str(folder): {"brought": brought[folder], **read(folder)} for folder in folders}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main([Path(each) for each in sys.argv[1:]])
