@@ -1,4 +1,3 @@
-
 """How names and addresses look in each country a parcel can go to.
 
 Postal codes keep the country's form; where that is only a few digits they carry the country's

@@ -1,4 +1,3 @@
-
 """Invented words in many scripts: 128 syllables each, so that a word is a number written out.
 
 A word that is a number cannot occur anywhere by chance, and two numbers never share one.

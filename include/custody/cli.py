@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Annotated, Never
+from typing import IO, TYPE_CHECKING, Annotated, Never
 
 import msgspec
 import typer
@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from custody.errors import BadInput, CustodyError
+
+if TYPE_CHECKING:  # it is heavy, and `custody verify` does without it
+    from custody.bootstrap import House
 
 app = typer.Typer(
     help="Keeps Amazon order data no longer than the work needs it, and proves it.",
@@ -109,7 +112,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 def jwks() -> None:
     """Print the public keys by which certificates are verified."""
     with _house() as house:
-        typer.echo(house.issuer.public_keys())
+        typer.echo(house.issuer.public_keys().decode())
 
 
 @app.command()
@@ -210,7 +213,7 @@ def set_credential(
 
 
 @contextmanager
-def _house() -> Iterator["House"]:  # type: ignore[name-defined]  # noqa: F821 - imported late: it is heavy
+def _house() -> Iterator["House"]:
     from custody.bootstrap import house
 
     with house() as made:

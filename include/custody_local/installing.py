@@ -29,6 +29,7 @@ _STARTING = timedelta(seconds=30)
 _POLL = 0.1  # seconds
 # Orders that are pending at the start are released one by one over a working day.
 _PENDING_SECONDS = 36_000
+_DELIVERY_SECONDS = 172_800  # two days from dispatch to delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def stand_in(installation: Installation, options: Options, repository: Path) -> 
     port = kept_port(layout, "amazon")
     command = [sys.executable, "-m", "amazon_simulator", "--port", str(port)]
     command += ["--orders", str(options.orders), "--sellers", str(options.sellers_count)]
-    command += ["--pending-seconds", str(_PENDING_SECONDS), "--quota-scale", str(options.quota_scale)]
+    command += ["--pending-seconds", str(_PENDING_SECONDS), "--delivery-seconds", str(_DELIVERY_SECONDS)]
+    command += ["--quota-scale", str(options.quota_scale)]
     environment = inherited_environment(layout, repository)
     installation.processes.start("amazon", command, environment)
     address = f"http://{HOST}:{port}"

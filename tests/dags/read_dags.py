@@ -11,7 +11,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import airflow.sdk  # what every DAG file may import
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
+
+
+@dag(schedule=CronTriggerTimetable("@daily", timezone="UTC"))
+def plain() -> None:
+    """Bring in all that Airflow itself brings with the first DAG of a process."""
+
+    @task
+    def alone() -> None: ...
+
+    alone()
 
 
 def modules_brought_by(file: Path) -> list[str]:
@@ -36,10 +46,18 @@ def shown(dag: Any) -> dict[str, Any]:
         "tags": sorted(dag.tags),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
-        "start_is_aware": dag.start_date.tzinfo is not None,
-        "schedule_assets": sorted(asset.name for _, asset in dag.timetable.asset_condition.iter_assets()),
+        "starts": dag.start_date.isoformat() if dag.start_date else None,
+        "schedule_assets": waited_for(dag),
         "tasks": {task.task_id: shown_task(task) for task in dag.tasks},
     }
+
+
+def waited_for(dag: Any) -> list[str]:
+    """Name the assets that wake a DAG, as the scheduler reads them from its serialized form."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    return sorted(key.name for key, _ in read.timetable.asset_condition.iter_assets())
 
 
 def shown_task(task: Any) -> dict[str, Any]:
@@ -52,21 +70,23 @@ def shown_task(task: Any) -> dict[str, Any]:
         "upstream": sorted(task.upstream_task_ids),
         "mapped": task.is_mapped,
         "outlets": sorted(outlet.name for outlet in task.outlets),
-        "trigger_rule": str(task.trigger_rule),
-        "shows_return_value": (task.partial_kwargs if task.is_mapped else vars(task)).get(
-            "show_return_value_in_logs", True
-        ),
+        "trigger_rule": task.trigger_rule.value,
+        "shows_return_value": at_run_time(task).show_return_value_in_logs,
     }
+
+
+def at_run_time(task: Any) -> Any:
+    """Give the task that runs: a mapped one gets the defaults of its DAG only by being unmapped."""
+    if not task.is_mapped:
+        return task
+    return task.unmap({"op_kwargs": dict.fromkeys(task.op_kwargs_expand_input.value)})
 
 
 def read(folder: Path) -> dict[str, Any]:
     """Read one folder of DAG files."""
     from airflow.dag_processing.dagbag import DagBag
-    from airflow.serialization.serialized_objects import DagSerialization
 
     bag = DagBag(str(folder))
-    for dag in bag.dags.values():
-        DagSerialization.to_dict(dag)
     return {
         "errors": {Path(file).name: error for file, error in bag.import_errors.items()},
         "dags": {dag_id: shown(dag) for dag_id, dag in bag.dags.items()},
@@ -75,7 +95,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 def main(folders: list[Path]) -> None:
     """Look at the imports of all files first: the reading brings in nearly everything."""
-    assert airflow.sdk.dag
+    assert AssetOrTimeSchedule
+    plain()
     brought = {folder: {file.stem: modules_brought_by(file) for file in folder.glob("*.py")} for folder in folders}
     answer = {str(folder): {"brought": brought[folder], **read(folder)} for folder in folders}
     print(json.dumps(answer))

@@ -37,7 +37,7 @@ def test_what_is_due_is_counted_again_after_the_purge_even_when_the_purge_failed
         "purge": ["list_contracts"],
         "count_again": ["purge"],
     }
-    assert dags["purge_orders"]["tasks"]["count_again"]["trigger_rule"].endswith("all_done")
+    assert dags["purge_orders"]["tasks"]["count_again"]["trigger_rule"] == "all_done"
 
 
 def test_tasks_are_mapped_over_batches_of_contracts(dags: dict[str, Any]) -> None:

@@ -73,9 +73,13 @@ class Issuer:
                 .values(state=PurgeState.CERTIFIED)
             )
 
+    def public_keys(self) -> bytes:
+        """Give the JWK set by which the certificates are verified."""
+        return self._signer.public_keys()
+
     def publish_missing(self, contract_id: str) -> None:
         """Write the files of a contract's certificates that are not there yet, and the public keys."""
-        files.write_new(self._directory / "jwks.json", self._signer.public_keys())
+        files.write_new(self._directory / "jwks.json", self.public_keys())
         query = select(certificates.c.certificate_id, certificates.c.document).where(
             certificates.c.contract_id == contract_id
         )

@@ -21,11 +21,12 @@ def copy_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]
 
 
 @cache
-def _statement(table: Table) -> sql.Composed:
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+def _statement(table: Table) -> str:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(table.schema or "public", table.name),
         sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns),
     )
+    return statement.as_string()
 
 
 @cache

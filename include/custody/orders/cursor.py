@@ -10,7 +10,7 @@ Rules:
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from custody.database.tables import ingest_cursors
 from custody.errors import BadInput, TryLater
@@ -18,6 +18,12 @@ from custody.orders.minimize import MinimizedPage
 from custody.orders.records import ContractId
 
 TOKEN_LIFE = timedelta(hours=23)  # Amazon's pagination tokens expire after 24 h; an hour for clocks
+
+_MOVE = update(ingest_cursors).where(  # sets the columns that it is given
+    ingest_cursors.c.contract_id == bindparam("seen_contract"),
+    ingest_cursors.c.watermark == bindparam("seen_watermark"),
+    ingest_cursors.c.pagination_token.is_not_distinct_from(bindparam("seen_token")),
+)
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -72,11 +78,10 @@ def load(connection: Connection, contract_id: ContractId, *, lock: bool = False)
 
 def move(connection: Connection, seen: Cursor, moved: Cursor) -> None:
     """Store a cursor and hold its row; raises TryLater when another pull has moved it since."""
-    as_seen = and_(
-        ingest_cursors.c.contract_id == seen.contract_id,
-        ingest_cursors.c.watermark == seen.watermark,
-        ingest_cursors.c.pagination_token.is_not_distinct_from(seen.pagination_token),
-    )
-    statement = update(ingest_cursors).where(as_seen).values(msgspec.structs.asdict(moved))
-    if connection.execute(statement).rowcount != 1:
+    as_seen = {
+        "seen_contract": seen.contract_id,
+        "seen_watermark": seen.watermark,
+        "seen_token": seen.pagination_token,
+    }
+    if connection.execute(_MOVE, msgspec.structs.asdict(moved) | as_seen).rowcount != 1:
         raise TryLater(f"Contract {seen.contract_id}: another pull is at work; this one gives way.")

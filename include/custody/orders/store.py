@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from psycopg.types.json import Jsonb
-from sqlalchemy import Connection, RowMapping, Text, delete, func, literal, select
+from sqlalchemy import Connection, RowMapping, Select, Text, and_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from custody.contracts.contract import Contract, TaskName
@@ -103,7 +103,8 @@ def take_in(
         orders,
         (_row(contract, after[ref], known.get(ref), delivered[ref], dues[ref], now) for ref in changed),
     )
-    copy_rows(connection, order_keys, (_key_row(contract, each) for each in newly_sealed))
+    if newly_sealed:
+        copy_rows(connection, order_keys, (_key_row(contract, each) for each in newly_sealed))
     quarantine.put(connection, contract.contract_id, (*page.unusable, *strangers.values()), vault.ref, now)
     in_quarantine = newest if page.unusable else [ref for ref, row in found.items() if row["quarantined"]]
     quarantine.settle(
@@ -152,11 +153,23 @@ def _found(
     """Look up all that is known of a page's orders, by one statement; what is new is not in the result."""
     if not refs:
         return {}
-    asked = (
-        func.unnest(literal(list(refs), ARRAY(Text))).table_valued("order_ref", name="asked").render_derived()
-    )
+    rows = connection.execute(_FOUND, {"contract_id": contract_id, "refs": list(refs)}).mappings()
+    return {OrderRef(row["order_ref"]): row for row in rows}
+
+
+def _known_of_page() -> Select[Any]:
+    asked = func.unnest(bindparam("refs", type_=ARRAY(Text))).table_valued("order_ref").render_derived()
     ref = asked.c.order_ref
-    query = (
+    key = and_(order_keys.c.order_ref == ref, order_keys.c.contract_id == orders.c.contract_id)
+    mark = and_(
+        quarantine_table.c.reference == ref, quarantine_table.c.contract_id == bindparam("contract_id")
+    )
+    known = or_(
+        orders.c.order_ref.is_not(None),
+        tombstones.c.order_ref.is_not(None),
+        quarantine_table.c.reference.is_not(None),
+    )
+    return (
         select(
             ref,
             orders.c.contract_id,
@@ -170,20 +183,14 @@ def _found(
         )
         .select_from(asked)
         .outerjoin(orders, orders.c.order_ref == ref)
-        .outerjoin(
-            order_keys,
-            (order_keys.c.order_ref == ref) & (order_keys.c.contract_id == orders.c.contract_id),
-        )
+        .outerjoin(order_keys, key)
         .outerjoin(tombstones, tombstones.c.order_ref == ref)
-        .outerjoin(
-            quarantine_table,
-            (quarantine_table.c.reference == ref) & (quarantine_table.c.contract_id == contract_id),
-        )
-        .where(
-            func.num_nonnulls(orders.c.order_ref, tombstones.c.order_ref, quarantine_table.c.reference) > 0
-        )
+        .outerjoin(quarantine_table, mark)
+        .where(known)
     )
-    return {OrderRef(row["order_ref"]): row for row in connection.execute(query).mappings()}
+
+
+_FOUND = _known_of_page()  # built once: to build it takes longer than to run it
 
 
 def _strangers(

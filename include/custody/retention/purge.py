@@ -21,6 +21,7 @@ from custody.certificates.issue import Issuer
 from custody.contracts.contract import Contract
 from custody.database.tables import contracts, purge_orders, purge_probes, purges
 from custody.errors import PurgeUnsound
+from custody.orders.records import ContractId
 from custody.retention import check
 from custody.retention.erase import erase, still_fits
 from custody.retention.plan import count_due, plan, withheld
@@ -153,13 +154,13 @@ class Purger:
         with self._engine.begin() as connection:
             self._keep_only_current(connection, contract.contract_id)
 
-    def _keep_only_current(self, connection: Connection, contract_id: str) -> None:
+    def _keep_only_current(self, connection: Connection, contract_id: ContractId) -> None:
         current = connection.execute(
             select(contracts.c.key_version).where(contracts.c.contract_id == contract_id).with_for_update()
         ).scalar_one()
-        for version in self._key_ring.versions(contract_id):  # type: ignore[arg-type]  # a contract's id
+        for version in self._key_ring.versions(contract_id):
             if version != current:
-                self._key_ring.destroy(contract_id, version)  # type: ignore[arg-type]  # a contract's id
+                self._key_ring.destroy(contract_id, version)
 
 
 @contextmanager

@@ -8,9 +8,10 @@ Rules:
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from os import urandom
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, insert, select
 
 from custody.contracts.contract import Contract
 from custody.database.tables import artifacts, contracts, disclosures, order_keys, orders, shipments
@@ -32,6 +33,12 @@ _to_json = msgspec.json.Encoder().encode
 RECIPIENT_FIELDS = tuple(f"recipient.{name}" for name in Recipient.__struct_fields__)
 SLIP = "packing_slip"
 SHIPMENT = "shipment"
+
+_VERSION_IN_USE = (
+    select(contracts.c.key_version)
+    .where(contracts.c.contract_id == bindparam("contract_id"))
+    .with_for_update(read=True, key_share=True)
+)
 
 
 class Sealing:
@@ -78,11 +85,7 @@ class Vault:
 
     def sealing(self, connection: Connection, contract_id: ContractId) -> Sealing:
         """Start sealing in this transaction; a rotation of the contract waits until it ends."""
-        version = connection.execute(
-            select(contracts.c.key_version)
-            .where(contracts.c.contract_id == contract_id)
-            .with_for_update(read=True, key_share=True)
-        ).scalar()
+        version = connection.execute(_VERSION_IN_USE, {"contract_id": contract_id}).scalar()
         if version is None:
             raise BadInput(f"No contract {contract_id}; add it first.")
         return Sealing(contract_id, self._wrapper(contract_id, version), self._digest_key)
@@ -146,12 +149,15 @@ class Vault:
         return Wrapper(contract_id, version, self._key_ring.read(contract_id, version))
 
 
-def _sealed(kind: str, contract_id: ContractId, refs: Sequence[OrderRef]):  # type: ignore[no-untyped-def]  # three row shapes
+def _sealed(kind: str, contract_id: ContractId, refs: Sequence[OrderRef]) -> Select[Any]:
     table, part = {
         RECIPIENT: (orders, orders.c.order_id),
         SLIP: (artifacts, artifacts.c.kind),
         SHIPMENT: (shipments, shipments.c.package_reference_id),
     }[kind]
+    keys_of_order = and_(
+        order_keys.c.order_ref == table.c.order_ref, order_keys.c.contract_id == table.c.contract_id
+    )
     return (
         select(
             table.c.order_ref,
@@ -160,16 +166,13 @@ def _sealed(kind: str, contract_id: ContractId, refs: Sequence[OrderRef]):  # ty
             order_keys.c.wrapped,
             order_keys.c.key_version,
         )
-        .join(
-            order_keys,
-            (order_keys.c.order_ref == table.c.order_ref) & (order_keys.c.contract_id == table.c.contract_id),
-        )
+        .join(order_keys, keys_of_order)
         .where(table.c.contract_id == contract_id, table.c.order_ref.in_(refs), table.c.sealed.is_not(None))
         .order_by(table.c.order_ref, part)
     )
 
 
-def _unseal(contract: Contract, kind: str, row, wrappers: Mapping[int, Wrapper]) -> bytes:  # type: ignore[no-untyped-def]  # a Row of _sealed
+def _unseal(contract: Contract, kind: str, row: Row[Any], wrappers: Mapping[int, Wrapper]) -> bytes:
     ref = OrderRef(row.order_ref)
     key = wrappers[row.key_version].unwrap(ref, row.wrapped)
     bound = kind if kind != SHIPMENT else f"{kind}/{row.part}"

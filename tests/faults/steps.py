@@ -1,0 +1,90 @@
+"""The steps of an installation's life that are killed: what one DAG run does for all contracts."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from custody.bootstrap import House, Outcome
+from custody.contracts import registry
+from custody.contracts.contract import TaskName
+from custody.database.tables import orders, task_states
+from custody.fulfillment.shipments import ShipmentTable
+from custody.fulfillment.work import READY, TaskState
+from custody.vault.secret_store import DIGEST_KEY, LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
+from sqlalchemy import select
+
+SELLERS = "sellers.csv"
+CLIENT_ID, CLIENT_SECRET = b"client-of-the-stand-in", b"secret-of-the-stand-in"
+
+
+def register(house: House) -> None:
+    """Make the installation's keys, store its credentials and register the sellers of its file."""
+    house.create_keys()
+    house.secrets.write(LWA_CLIENT_ID, CLIENT_ID)
+    house.secrets.write(LWA_CLIENT_SECRET, CLIENT_SECRET)
+    now = house.clock()
+    with (house.settings.home / SELLERS).open() as stream:
+        sellers = registry.read_sellers(stream, now)
+    for contract, token in sellers:
+        house.secrets.write(refresh_token_of(contract.contract_id), token.encode())
+        with house.engine.begin() as connection:
+            registry.add(connection, house.key_ring, contract, first_pull_from=now - timedelta(days=30))
+
+
+def pull(house: House) -> None:
+    """Ingest."""
+    _well(house.pull(_everyone(house)))
+
+
+def fulfill(house: House) -> None:
+    """Do all contracted tasks; between the slips and the confirmations the warehouse sends its file."""
+    everyone = _everyone(house)
+    _well(house.work(TaskName.PICK_LIST, everyone, actor="test"))
+    _well(house.work(TaskName.PACKING_SLIP, everyone, actor="test"))
+    table = ShipmentTable(house.engine, house.vault, house.secrets.read(DIGEST_KEY))
+    refused = table.take(io.StringIO(_warehouse(house)), house.clock()).refused
+    if refused:
+        raise RuntimeError(f"The warehouse's file was refused: {refused}.")
+    _well(house.work(TaskName.CONFIRM_SHIPMENT, everyone, actor="test"))
+
+
+def purge(house: House) -> None:
+    """Purge what is due."""
+    _well(house.purge(_everyone(house)))
+
+
+STEPS: dict[str, Callable[[House], None]] = {
+    "register": register,
+    "pull": pull,
+    "pull again": pull,
+    "fulfill": fulfill,
+    "purge": purge,
+}
+
+
+def _everyone(house: House) -> list[str]:
+    return [each.contract_id for each in house.contracts()]
+
+
+def _well(outcomes: Sequence[Outcome]) -> None:
+    trouble = [each.trouble for each in outcomes if each.trouble]
+    if trouble or not outcomes:
+        raise RuntimeError(f"A step did not go well: {trouble}.")
+
+
+def _warehouse(house: House) -> str:
+    """Give the file of a warehouse that sends three of four orders whose slip is printed."""
+    file = io.StringIO()
+    out = csv.writer(file)
+    out.writerow(["order_id", "carrier_code", "tracking_number", "ship_date"])
+    printed = select(task_states.c.order_ref).where(
+        task_states.c.task == TaskName.PACKING_SLIP, task_states.c.state == TaskState.DONE
+    )
+    query = select(orders.c.order_id).where(orders.c.order_ref.in_(printed), orders.c.status.in_(READY))
+    with house.engine.connect() as connection:
+        for order_id in connection.execute(query.order_by(orders.c.order_id)).scalars():
+            digits = int(order_id.replace("-", ""))
+            if digits % 4:
+                out.writerow([order_id, "Royal Mail", f"TRK{digits:017}", house.clock().isoformat()])
+    return file.getvalue()
