@@ -1,4 +1,4 @@
-# The image of every Airflow component and of the command `custody`.
+# The image of every Airflow component and of the command `custody`; DAGs and plugins are mounted.
 # Pinned by tag. To pin the digest too: docker buildx imagetools inspect apache/airflow:3.3.2-python3.12
 FROM apache/airflow:3.3.2-python3.12
 
@@ -12,7 +12,7 @@ RUN echo "# All settings are in the environment." > /opt/airflow/airflow.cfg \
 USER airflow
 
 # An environment of its own holds exactly the lock, as on every other machine; the one of the base image
-# has further providers with other versions. What is installed later is checked against no digest: nothing.
+# has further providers with other versions. Nothing is installed that has no digest in the lock.
 ENV VIRTUAL_ENV=/opt/custody/venv \
     PATH=/opt/custody/venv/bin:$PATH \
     PYTHONPATH=/opt/airflow/include
@@ -22,6 +22,5 @@ RUN uv venv --python "$(command -v python3)" /opt/custody/venv \
 
 COPY --chown=airflow:root pyproject.toml README.md /opt/airflow/
 COPY --chown=airflow:root include /opt/airflow/include
-RUN uv pip install --no-cache --no-deps --no-build-isolation --editable /opt/airflow
-COPY --chown=airflow:root dags /opt/airflow/dags
-COPY --chown=airflow:root plugins /opt/airflow/plugins
+RUN uv pip install --no-cache --no-deps --no-build-isolation --editable /opt/airflow \
+    && python -m compileall -q /opt/airflow/include

@@ -16,7 +16,7 @@ from custody.settings import Settings
 from custody_local.postgres import PostgresServer
 from sqlalchemy import Engine, create_engine, make_url, text
 
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
+NOW = datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

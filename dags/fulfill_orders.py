@@ -11,28 +11,21 @@ written down as a disclosure), shipment confirmations (told to Amazon, then read
 A confirmation that Amazon cannot take now is sent again under the same package reference id.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
 
 from custody_airflow.assets import COMPLETED_ORDERS, SEALED_ORDERS
+from custody_airflow.defaults import DEFAULTS
 
 
 @dag(
     # Work starts when there is something to work on, and at no other time.
     schedule=[SEALED_ORDERS],
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
-    default_args={
-        "owner": "custody",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "show_return_value_in_logs": False,
-    },
     tags=["custody", "orders"],
     doc_md=__doc__,
+    **DEFAULTS,
 )
 def fulfill_orders() -> None:
     """Wire the tasks in the order of a warehouse's day: pick, pack, ship."""

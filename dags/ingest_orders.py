@@ -13,29 +13,22 @@ with the watermark in one transaction.
 such as our own client secret. Nothing is lost: the watermark stays until its orders are stored.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from custody_airflow.assets import SEALED_ORDERS
+from custody_airflow.defaults import DEFAULTS
 
 
 @dag(
     # searchOrders refills one call in three minutes: four polls an hour leave 16 calls for pages.
     schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
-    default_args={
-        "owner": "custody",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "show_return_value_in_logs": False,
-    },
     tags=["custody", "orders"],
     doc_md=__doc__,
+    **DEFAULTS,
 )
 def ingest_orders() -> None:
     """Wire the pull."""

@@ -11,13 +11,13 @@ does not hold is not certified, and the run fails: look at the task's log for th
 Nothing was due is a result; the count failed is a failure.
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from custody_airflow.assets import COMPLETED_ORDERS
+from custody_airflow.defaults import DEFAULTS
 
 
 @dag(
@@ -25,17 +25,9 @@ from custody_airflow.assets import COMPLETED_ORDERS
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("17 * * * *", timezone="UTC"), assets=[COMPLETED_ORDERS]
     ),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
-    default_args={
-        "owner": "custody",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "show_return_value_in_logs": False,
-    },
     tags=["custody", "retention"],
     doc_md=__doc__,
+    **DEFAULTS,
 )
 def purge_orders() -> None:
     """Wire the purge and the count after it."""

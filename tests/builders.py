@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from amazon_simulator.testing import Running
+from amazon_simulator.clock import Clock
+from amazon_simulator.config import Config
+from amazon_simulator.testing import Running, running
 from custody.amazon.client import AmazonClient
 from custody.amazon.interface import Limits
 from custody.bootstrap import House
@@ -249,3 +251,22 @@ def unsealed(connection: Connection, house: House, contract: Contract) -> dict[s
 def delivered(reference: str = "1", status: str = "DELIVERED", items: Sequence[Item] = (MUG,)) -> Package:
     """Build a package as Amazon shows it."""
     return Package(reference, status, tuple((item.order_item_id, item.quantity) for item in items))
+
+
+@contextmanager
+def stand_in(**config: Any) -> Iterator[Running]:
+    """Run a stand-in for Amazon whose time is NOW and moves only when told to, without quotas to wait for."""
+    chosen = {"orders": 24, "sellers": 1, "quota_scale": 10_000.0, "share_without_address": 0.0, **config}
+    stopped = Clock(lambda: int(NOW.timestamp() * 1000))
+    with running(Config(**chosen), stopped) as amazon:
+        yield amazon
+
+
+def fail(amazon: Running, operation: str, fault: str, **line: Any) -> None:
+    """Let the next request of an operation meet a fault, and none after it."""
+    amazon.world.faults.install({"script": [{"operation": operation, "fault": fault, **line}]})
+
+
+def heal(amazon: Running) -> None:
+    """Let nothing fail any more."""
+    amazon.world.faults.install({})

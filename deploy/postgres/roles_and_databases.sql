@@ -1,5 +1,5 @@
 -- What a new server gets, once: who may connect to what. The same as custody_local/databases.py makes.
--- psql reads the passwords; a missing one leaves its variable unset, and the statement with it fails.
+-- psql reads the passwords from the files of the secrets.
 \set ON_ERROR_STOP on
 SET log_statement = none;
 SET log_min_error_statement = panic;
@@ -9,10 +9,20 @@ SET log_min_error_statement = panic;
 \set custody_app `cat /run/secrets/custody_app_password`
 \set custody_evidence `cat /run/secrets/custody_evidence_password`
 
+BEGIN;
 CREATE ROLE airflow LOGIN PASSWORD :'airflow';
 CREATE ROLE custody_owner LOGIN PASSWORD :'custody_owner';
 CREATE ROLE custody_app LOGIN PASSWORD :'custody_app';
 CREATE ROLE custody_evidence LOGIN PASSWORD :'custody_evidence';
+-- A file that psql could not read gave an empty password, which is none.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_authid WHERE rolname ~ '^(airflow|custody_)' AND rolpassword IS NULL) THEN
+        RAISE EXCEPTION 'A role has no password: run deploy/make-secrets and begin with a new volume.';
+    END IF;
+END
+$$;
+COMMIT;
 
 CREATE DATABASE airflow OWNER airflow;
 REVOKE ALL ON DATABASE airflow FROM PUBLIC;

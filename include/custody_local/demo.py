@@ -17,7 +17,7 @@ from rich.console import Console
 from custody.bootstrap import House
 from custody_local.airflow import Airflow
 from custody_local.installation import Installation, open_installation
-from custody_local.installing import make_ready, register, stand_in
+from custody_local.installing import check_sellers, make_ready, register, stand_in
 from custody_local.options import Options
 from custody_local.progress import Progress
 from custody_local.rounds import DAGS, Ended, Rounds
@@ -30,6 +30,7 @@ _LOOK = 1.0  # seconds between two looks at the processes
 def run(options: Options, console: Console) -> int:
     """Play the story; give the exit status: 0 when the lifecycle has completed."""
     began = time.monotonic()
+    check_sellers(options)
     with open_installation(options.home) as installation, Progress(console) as progress:
         progress.say("PostgreSQL is up")
         airflow = Airflow(installation.layout, REPOSITORY, installation.postgres, port=options.port)

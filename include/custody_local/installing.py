@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -45,6 +45,12 @@ class Amazon:
         return f"Amazon({self.address})"
 
 
+def check_sellers(options: Options) -> None:
+    """Read the file of sellers before anything is started; raises BadInput naming the line."""
+    if options.sellers is not None:
+        registry.read_sellers(io.StringIO(_text(options.sellers)), datetime.now(UTC))
+
+
 def stand_in(installation: Installation, options: Options, repository: Path) -> Amazon:
     """Start our stand-in for Amazon, or take the one that the options name."""
     if options.amazon is not None and options.sellers is not None:
@@ -52,7 +58,7 @@ def stand_in(installation: Installation, options: Options, repository: Path) -> 
             options.amazon.rstrip("/"),
             os.environ["CUSTODY_LWA_CLIENT_ID"],
             os.environ["CUSTODY_LWA_CLIENT_SECRET"],
-            options.sellers.read_text(encoding="utf-8-sig"),
+            _text(options.sellers),
         )
     layout = installation.layout
     port = kept_port(layout, "amazon")
@@ -111,6 +117,13 @@ def register(house: House, options: Options, amazon: Amazon) -> int:
         with house.engine.begin() as connection:
             registry.add(connection, house.key_ring, contract, first_pull_from=now - reach)
     return len(sellers)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput(f"SELLERS: {file} is not UTF-8; save it as CSV in UTF-8.") from None
 
 
 def _sellers(installation: Installation, address: str) -> str:

@@ -31,7 +31,9 @@ def test_orders_are_picked_then_packed_then_confirmed(dags: dict[str, Any]) -> N
     assert found["announce"] == ["confirm_shipment"]
 
 
-def test_what_is_due_is_counted_again_after_the_purge_even_when_the_purge_failed(dags: dict[str, Any]) -> None:
+def test_what_is_due_is_counted_again_after_the_purge_even_when_the_purge_failed(
+    dags: dict[str, Any],
+) -> None:
     assert upstream(dags["purge_orders"]) == {
         "list_contracts": [],
         "purge": ["list_contracts"],

@@ -4,6 +4,7 @@ It has no threads, no connections and has set no slip, so its children are as go
 Run as ``python -m tests.faults.killable``; one job a line comes in as JSON, one end a line goes out.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -11,8 +12,10 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
+import httpx
 import msgspec
 import psutil
+from custody.amazon.transport import tls_context
 from custody.bootstrap import House
 from custody.fulfillment import confirm_shipment, packing_slip, pick_list  # noqa: F401  # once, not in each child
 from custody.settings import Settings
@@ -31,7 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     home: str
     database_url: str
     now: datetime
-    amazon: str | None = None
+    amazon: str
     strike_at: int | None = None
     server: int | None = None
 
@@ -46,10 +49,18 @@ class Ended(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Answer jobs until there are no more."""
+    _warm()
     for line in sys.stdin.buffer:
         ended = _forked(msgspec.json.decode(line, type=Job))
         sys.stdout.buffer.write(msgspec.json.encode(ended) + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _warm() -> None:
+    """Do once what each child would else do anew."""
+    httpx.HTTPTransport(verify=tls_context(), trust_env=False).close()
+    for name in ("anyio", "h11", "encodings.idna", "babel.numbers", "httpcore._sync.http11"):
+        importlib.import_module(name)
 
 
 def _forked(job: Job) -> Ended:

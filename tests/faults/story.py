@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any, Self
 import msgspec
 from amazon_simulator.clock import Clock
 from amazon_simulator.config import Config
+from amazon_simulator.pages import spoil
 from amazon_simulator.sellers import sellers_csv
-from amazon_simulator.testing import running
+from amazon_simulator.testing import Running
 from amazon_simulator.world import World
+from amazon_simulator.snapshot import Snapshot
 from custody.bootstrap import House
 from custody.settings import Settings
 from custody_local.databases import make_database
@@ -36,13 +38,13 @@ WORLD = Config(
     share_pending=0.02,
     share_cancelled=0.03,
     share_shipped=0.02,
-    share_afn=0.93,  # few are the seller's own to ship: each costs calls, and each call is a few points
+    share_afn=0.9,  # few are the seller's own to ship: each costs calls, and each call is a few points
     share_without_address=0.2,
     quota_scale=100.0,  # its clock stands still, so nothing would come back
     client_id=CLIENT_ID.decode(),
     client_secret=CLIENT_SECRET.decode(),
 )
-_names = itertools.count(1)
+_numbers = itertools.count(1)
 
 
 class Zygote:
@@ -79,12 +81,14 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A step: when it runs, what is laid in its way, and what is arranged in the database before."""
+    """A step: when it runs, what is arranged in the database before, and what is wrong at Amazon.
+
+    ``ill`` names, by seller and order index, the orders that Amazon shows with a fault, always the same.
+    """
 
     step: str
     after: timedelta
-    with_amazon: bool = False
-    faults: dict[str, Any] = field(default_factory=dict)
+    ill: Mapping[tuple[int, int], str] = field(default_factory=dict)
     arrange: tuple[str, ...] = ()
 
     @property
@@ -104,40 +108,45 @@ class Played:
 
 
 class Stage:
-    """A PostgreSQL server and a zygote, with copies of installations to run steps on."""
+    """A PostgreSQL server, a stand-in for Amazon and a zygote, with installations to run steps on."""
 
-    def __init__(self, server: PostgresServer, zygote: Zygote, directory: Path) -> None:
+    def __init__(self, server: PostgresServer, amazon: Running, zygote: Zygote, directory: Path) -> None:
         self.server = server
-        self.zygote = zygote
+        self._amazon = amazon
+        self._zygote = zygote
         self._directory = directory
 
     def copy(self, of: Installation) -> Installation:
         """Copy an installation, database and home."""
-        made = Installation(self._directory / f"home-{next(_names)}", f"faults_{next(_names)}")
+        number = next(_numbers)
+        made = Installation(self._directory / f"home-{number}", f"faults_{number}")
         with self.server.connection() as connection:
             make_database(connection, made.database, owner="custody_owner", template=of.database)
         shutil.copytree(of.home, made.home)
         return made
 
     @contextmanager
-    def played_on(self, of: Installation) -> Iterator[Installation]:
-        """Lend a copy of an installation, gone afterwards."""
-        made = self.copy(of)
+    def set_for(self, chapter: Chapter, began: Installation) -> Iterator[Installation]:
+        """Lend a copy of the installation as it was before a chapter; Amazon, too, is as it was."""
+        self._amazon_anew(chapter)
+        made = self.copy(began)
         yield made
         with self.server.connection() as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(made.database)))
         shutil.rmtree(made.home)
 
-    def run(self, chapter: Chapter, on: Installation, amazon: str | None, **strike: int | None) -> Ended:
-        """Run a step and wait until the server, too, has noticed its end."""
-        ended = self.zygote.run(Job(chapter.step, str(on.home), self._url(on), chapter.now, amazon, **strike))
+    def run(self, chapter: Chapter, on: Installation, **strike: int | None) -> Ended:
+        """Run a step, and wait until the server has noticed the end of one that was killed."""
+        job = Job(chapter.step, str(on.home), self._url(on), chapter.now, self._amazon.base_url, **strike)
+        ended = self._zygote.run(job)
         if ended.killed:
             self._wait_until_let_go(on)
         return ended
 
-    def outcome(self, on: Installation, world: World | None, now: datetime) -> Outcome:
-        """Read what has become of an installation."""
-        return self._with_house(on, lambda house: read_outcome(house, world, now))
+    def outcome(self, chapter: Chapter, on: Installation) -> Outcome:
+        """Read what has become of an installation, and of Amazon."""
+        world = self._amazon.world
+        return self._with_house(on, lambda house: read_outcome(house, world, chapter.now))
 
     def disclosures(self, on: Installation) -> set[tuple[Any, ...]]:
         """Read what has been disclosed so far."""
@@ -147,6 +156,19 @@ class Stage:
                 return read_disclosures(connection)
 
         return self._with_house(on, read)
+
+    def _amazon_anew(self, chapter: Chapter) -> None:
+        """Put the stand-in back to its beginning, with its clock stopped at the chapter's time."""
+        world, milliseconds = self._amazon.world, round(chapter.now.timestamp() * 1000)
+        World.__init__(world, WORLD, Clock(lambda: milliseconds))
+        write = world.writer.write
+
+        def written(order: Snapshot, *arguments: Any, **options: Any) -> Any:
+            shown = write(order, *arguments, **options)
+            spoil(shown, chapter.ill.get((order.book.seller.index, order.index), ""), order.book)
+            return shown
+
+        world.writer.write = written
 
     def _with_house(self, on: Installation, read: Callable[[House], Any]) -> Any:
         house = House(Settings(home=on.home, database_url=self._url(on)))
@@ -168,23 +190,10 @@ class Stage:
                 time.sleep(0.002)
 
 
-@contextmanager
-def amazon_of(chapter: Chapter) -> Iterator[tuple[World | None, str | None]]:
-    """Give a chapter its stand-in, new and with its clock stopped, where it needs one."""
-    if not chapter.with_amazon:
-        with nullcontext():
-            yield None, None
-        return
-    milliseconds = round(chapter.now.timestamp() * 1000)
-    with running(WORLD, Clock(lambda: milliseconds)) as amazon:
-        amazon.world.faults.install(chapter.faults)
-        yield amazon.world, amazon.base_url
-
-
 def chapters() -> tuple[Chapter, ...]:
     """Tell the life: registered, pulled with trouble, healed, worked on, purged."""
-    ann, bob = World(WORLD).sellers
-    always = {"operation": "searchOrders", "times": 1_000_000}
+    _, bob = World(WORLD).sellers
+    # Bob's recipients are searched for, since he has no call left; Ann's are asked for one by one.
     drained = (
         "INSERT INTO custody.quota_buckets (application, seller_id, region, operation, full_at) "
         f"VALUES ('{WORLD.client_id}', '{bob.seller_id}', '{bob.region}', 'getOrder', now() + interval '1 hour')"
@@ -194,29 +203,18 @@ def chapters() -> tuple[Chapter, ...]:
         "SELECT 'hold-1', contract_id, order_ref, 'GDPR art. 17(3)(e)', 'Court 1', 'test', purge_due_at "
         "FROM custody.orders WHERE purge_rule = 'completed' AND sealed IS NOT NULL ORDER BY order_ref LIMIT 1"
     )
+    # Ann's is asked for alone later on; Bob's cannot even be named and holds his watermark.
+    ill = {(0, 5): "negative_quantity", (1, 7): "missing_order_id"}
     return (
         Chapter("register", timedelta(0)),
-        Chapter(
-            "pull",
-            timedelta(0),
-            with_amazon=True,
-            faults={
-                "script": [
-                    always | {"fault": "negative_quantity", "seller": ann.seller_id},  # to be asked for alone
-                    always | {"fault": "missing_order_id", "seller": bob.seller_id},  # holds the watermark
-                ]
-            },
-            arrange=(drained,),  # so that Bob's recipients are searched for, and Ann's asked for one by one
-        ),
-        Chapter(
-            "pull again", timedelta(minutes=20), with_amazon=True, arrange=("DELETE FROM custody.quota_buckets",)
-        ),
-        Chapter("fulfill", timedelta(minutes=30), with_amazon=True),
+        Chapter("pull", timedelta(0), ill, arrange=(drained,)),
+        Chapter("pull again", timedelta(minutes=20), arrange=("DELETE FROM custody.quota_buckets",)),
+        Chapter("fulfill", timedelta(minutes=30)),
         Chapter("purge", timedelta(minutes=60), arrange=(hold,)),
     )
 
 
-def play(stage: Stage, template: str, home: Path) -> dict[str, Played]:
+def live(stage: Stage, template: str, home: Path) -> dict[str, Played]:
     """Live the whole life undisturbed, and remember each chapter."""
     home.mkdir()
     (home / SELLERS).write_text(sellers_csv(World(WORLD).sellers))
@@ -226,10 +224,9 @@ def play(stage: Stage, template: str, home: Path) -> dict[str, Played]:
         with stage.server.connection(began.database) as connection:
             for statement in chapter.arrange:
                 assert connection.execute(statement).rowcount
-        now = stage.copy(began)
-        with amazon_of(chapter) as (world, amazon):
-            ended = stage.run(chapter, now, amazon)
+        with stage.set_for(chapter, began) as place:
+            ended = stage.run(chapter, place)
             assert ended.error is None, ended.error
-            outcome = stage.outcome(now, world, chapter.now)
-        played[chapter.step] = Played(chapter, began, tuple(ended.passed), outcome)
+            played[chapter.step] = Played(chapter, began, tuple(ended.passed), stage.outcome(chapter, place))
+            now = stage.copy(place)
     return played

@@ -89,7 +89,9 @@ def test_no_personal_field_shows_in_any_text_of_a_record(house: House) -> None:
     contract = add_contract(house)
     order = make_order()
     with house.engine.begin() as connection:
-        sealed = house.vault.sealing(connection, contract.contract_id).seal(order)
+        sealed = house.vault.sealing(connection, contract.contract_id).seal(
+            house.vault.ref(order.facts.order_id), order
+        )
     shown = [f"{each!r} {each} {[each]}" for each in (order, order.recipient, sealed, ANN)]
     values = [value for value in msgspec.structs.astuple(ANN) if value]
     assert len(values) >= 5

@@ -69,7 +69,7 @@ def _parts(document: bytes) -> tuple[Signed, _Header, bytes]:
         json.loads(document, object_pairs_hook=_said_once)
         protected, payload, signature = (_exact(part) for part in signed.jws.split("."))
         header = msgspec.json.decode(protected, type=_Header)
-    except (msgspec.DecodeError, UnicodeError, ValueError):
+    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
         raise _Invalid(Problem.MALFORMED, "This is not the file of a certificate.") from None
     if header.alg != ALGORITHM or header.typ != TYPE or not signature:
         raise _Invalid(Problem.MALFORMED, "It is signed in another way than certificates are.")

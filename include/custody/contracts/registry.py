@@ -28,7 +28,14 @@ def read_sellers(stream: IO[str], now: datetime) -> list[tuple[Contract, str]]:
     missing = set(COLUMNS) - set(reader.fieldnames or ())
     if missing:
         raise BadInput(f"The sellers' file lacks the columns {sorted(missing)}; add them.")
-    return [(_contract(row, line, now), row["refresh_token"].strip()) for line, row in enumerate(reader, 2)]
+    sellers = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise BadInput(f"Line {reader.line_num} of the sellers' file has not one value for each column.")
+        sellers.append((_contract(row, reader.line_num, now), row["refresh_token"].strip()))
+    if not sellers:
+        raise BadInput("The sellers' file has no seller; add one line for each.")
+    return sellers
 
 
 def add(connection: Connection, key_ring: KeyRing, contract: Contract, *, first_pull_from: datetime) -> bool:

@@ -37,7 +37,7 @@ FIRST_WAIT_FOR_ADDRESS = timedelta(minutes=15)
 
 
 class Pulled(msgspec.Struct, frozen=True):
-    """What one pull brought, in counts; ``left`` are orders whose recipient has to wait for quota."""
+    """What one pull brought, in counts; ``left`` are orders whose recipient is asked for by the next."""
 
     pages: int = 0
     intake: Intake = Intake()
@@ -66,7 +66,7 @@ class Puller:
 
     def refresh(self, contract: Contract, order_id: OrderId, now: datetime) -> Intake:
         """Bring one order up to date, without personal data."""
-        return self._get(contract, order_id, now, recipient=False)
+        return self._get(contract, order_id, now, recipient=False) or Intake()
 
     def _list(self, contract: Contract, now: datetime) -> tuple[int, Intake]:
         with self._engine.connect() as connection:
@@ -129,16 +129,17 @@ class Puller:
                 pages, intake = self._search_recipients(contract, needed, now)
         with self._engine.connect() as connection:
             missing = needing_recipient(connection, contract, now)
-        for done, order_id in enumerate(missing):
+        answered = []
+        for order_id in missing:
             try:
-                intake += self._get(contract, order_id, now, recipient=True)
+                got = self._get(contract, order_id, now, recipient=True)
             except Throttled:
-                left = len(missing) - done
                 break
-        else:
-            left = 0
-        without = self._still_without(contract, missing[: len(missing) - left], now)
-        return Pulled(pages, intake, len(needed), without, left)
+            if got is not None:
+                answered.append(order_id)
+                intake += got
+        without = self._still_without(contract, answered, now)
+        return Pulled(pages, intake, len(needed), without, len(missing) - len(answered))
 
     def _search_recipients(
         self, contract: Contract, needed: Sequence[OrderId], now: datetime
@@ -179,12 +180,13 @@ class Puller:
         total = Intake()
         for order_id in order_ids:
             try:
-                total += self._get(contract, order_id, now, recipient=False)
+                total += self._get(contract, order_id, now, recipient=False) or Intake()
             except Throttled:
                 break
         return total
 
-    def _get(self, contract: Contract, order_id: OrderId, now: datetime, *, recipient: bool) -> Intake:
+    def _get(self, contract: Contract, order_id: OrderId, now: datetime, *, recipient: bool) -> Intake | None:
+        """Ask for one order; None when Amazon gives no usable answer, and the order keeps its turn."""
         data_sets = WITH_RECIPIENT if recipient else FACTS
         try:
             answer = self._client.get_order(seller_of(contract), order_id, data_sets)
@@ -194,8 +196,11 @@ class Puller:
                 raise
             order = Unusable(order_id, 0, f"Amazon refuses it: HTTP {refusal.status}")
         except Unavailable:
-            return Intake()  # the order keeps its turn
-        page = MinimizedPage((), (order,)) if isinstance(order, Unusable) else MinimizedPage((order,))
+            return None
+        if isinstance(order, Unusable):
+            page = MinimizedPage((), (msgspec.structs.replace(order, order_id=order_id),))
+        else:
+            page = MinimizedPage((order,))
         with self._engine.begin() as connection:
             cursors.load(connection, contract.contract_id, lock=True)
             return self._take(connection, contract, page, now)

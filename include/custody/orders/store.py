@@ -81,7 +81,7 @@ def take_in(
         if ref not in buried and ref not in strangers and _is_news(known.get(ref), order)
     }
     progress = progress_of(connection, [ref for ref in changed if ref in known])
-    after = {ref: _sealed(sealing, order, known.get(ref)) for ref, order in changed.items()}
+    after = {ref: _sealed(sealing, ref, order, known.get(ref)) for ref, order in changed.items()}
     delivered = {ref: _delivered_at(known.get(ref), order.facts, now) for ref, order in changed.items()}
     dues = {
         ref: due_of(
@@ -222,8 +222,10 @@ def _has_key(before: RowMapping | None) -> bool:
     return before is not None and before["wrapped"] is not None
 
 
-def _sealed(sealing: Sealing, order: MinimizedOrder, before: RowMapping | None) -> SealedOrder:
-    return sealing.seal(order, wrapped_key=before["wrapped"] if before is not None else None)
+def _sealed(
+    sealing: Sealing, ref: OrderRef, order: MinimizedOrder, before: RowMapping | None
+) -> SealedOrder:
+    return sealing.seal(ref, order, wrapped_key=before["wrapped"] if before is not None else None)
 
 
 def due_of(

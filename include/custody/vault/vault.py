@@ -44,15 +44,13 @@ _VERSION_IN_USE = (
 class Sealing:
     """Seals under one contract key version; valid inside the transaction that it was made in."""
 
-    def __init__(self, contract_id: ContractId, wrapper: Wrapper, digest_key: bytes) -> None:
+    def __init__(self, contract_id: ContractId, wrapper: Wrapper) -> None:
         self._contract_id = contract_id
         self._wrapper = wrapper
-        self._digest_key = digest_key
         self.version = wrapper.version
 
-    def seal(self, order: MinimizedOrder, *, wrapped_key: bytes | None = None) -> SealedOrder:
-        """Seal an order; its recipient goes under a fresh order key, or under the one it has."""
-        ref = envelope.order_ref(self._digest_key, order.facts.order_id)
+    def seal(self, ref: OrderRef, order: MinimizedOrder, *, wrapped_key: bytes | None = None) -> SealedOrder:
+        """Seal an order by its ref; its recipient goes under a fresh order key, or under the one it has."""
         if order.recipient is None:
             return SealedOrder(ref, order.facts)
         key, wrapped = self.order_key(ref, wrapped_key)
@@ -88,7 +86,7 @@ class Vault:
         version = connection.execute(_VERSION_IN_USE, {"contract_id": contract_id}).scalar()
         if version is None:
             raise BadInput(f"No contract {contract_id}; add it first.")
-        return Sealing(contract_id, self._wrapper(contract_id, version), self._digest_key)
+        return Sealing(contract_id, self._wrapper(contract_id, version))
 
     def open_recipients(
         self, contract: Contract, refs: Sequence[OrderRef], *, actor: str, now: datetime
