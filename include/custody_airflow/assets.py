@@ -2,5 +2,5 @@
 
 from airflow.sdk import Asset
 
-SEALED_ORDERS = Asset("sealed_orders", uri="custody://orders/sealed", group="custody")
-COMPLETED_ORDERS = Asset("completed_orders", uri="custody://orders/completed", group="custody")
+SEALED_ORDERS = Asset("sealed_orders", group="custody")
+COMPLETED_ORDERS = Asset("completed_orders", group="custody")

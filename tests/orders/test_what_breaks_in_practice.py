@@ -22,6 +22,7 @@ from ..builders import (
     NOW,
     UK,
     Hands,
+    add_contract,
     add_sellers,
     answer,
     complete,
@@ -163,8 +164,6 @@ def test_case_09_a_pending_order_comes_in_bare_and_gets_its_recipient_when_it_is
 
 
 def test_case_09_a_pending_order_that_is_cancelled_never_holds_anybody_and_goes_at_once(house: House) -> None:
-    from ..builders import add_contract
-
     contract = add_contract(house)
     keep(house, contract, make_order(1, None, status="PENDING"))
     keep(house, contract, make_order(1, None, status="CANCELLED", last_updated_at=NOW))
@@ -196,13 +195,12 @@ def test_case_12_a_grant_that_is_refused_once_loses_nothing(
 
 
 def test_case_12_a_grant_that_stays_refused_is_shown_and_nothing_is_purged_for_it_yet(
-    house: House, amazon: Running, contract: Contract
+    house: House, amazon: Running, contract: Contract, clock: Hands
 ) -> None:
     house.pull([contract.contract_id])
     before = rows(house, orders)
     amazon.world.revoked.add(contract.seller_id)
-    house.client._tokens_for_test = None  # type: ignore[attr-defined]  # a new run has no cached token
-    with house_at(house.settings.home, house.settings.database_url, house.clock, amazon) as next_run:  # type: ignore[arg-type]  # a test's clock
+    with house_at(house.settings.home, house.settings.database_url, clock, amazon) as next_run:
         (outcome,) = next_run.pull([contract.contract_id])
     assert outcome.trouble is not None
     assert rows(house, orders) == before
@@ -235,8 +233,6 @@ def test_case_15_an_unknown_status_is_stored_and_left_alone(
 
 
 def test_case_16_the_tombstone_recognizes_an_order_that_amazon_no_longer_gives(house: House) -> None:
-    from ..builders import add_contract
-
     contract = add_contract(house)
     keep(house, contract, make_order(1))
     complete(house, contract, 1)
@@ -247,8 +243,6 @@ def test_case_16_the_tombstone_recognizes_an_order_that_amazon_no_longer_gives(h
 
 
 def test_case_16_the_day_of_a_tombstone_is_utcs_wherever_the_database_is(house: House) -> None:
-    from ..builders import add_contract
-
     contract = add_contract(house)
     late = datetime(2026, 10, 25, 23, 59, tzinfo=UTC)  # the next day in Berlin, on the day clocks go back
     keep(house, contract, make_order(1, created_at=late))
