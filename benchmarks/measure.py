@@ -33,7 +33,7 @@ class Measured:
 
 
 def by_turns(
-    rounds: int, contestants: Mapping[str, Callable[[], int]], *, before_each: Callable[[], None]
+    rounds: int, contestants: Mapping[str, Callable[[], int]], *, before_each: Callable[[], object] = lambda: None
 ) -> dict[str, float]:
     """Let contestants run in turn, several times; give each one's median of seconds per unit of work.
 
@@ -49,6 +49,4 @@ def by_turns(
             began = time.perf_counter()
             units = contestants[name]()
             taken[name].append((time.perf_counter() - began) / units)
-    import os
-    if os.environ.get("DBG"): print({n: [round(1e6*x) for x in v] for n, v in taken.items()})
     return {name: statistics.median(seconds) for name, seconds in taken.items()}

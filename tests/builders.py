@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, Table, select
+
 from amazon_simulator.clock import Clock
 from amazon_simulator.config import Config
 from amazon_simulator.testing import Running, running
@@ -36,7 +38,6 @@ from custody.settings import Settings
 from custody.vault import envelope
 from custody.vault.envelope import RECIPIENT, Wrapper
 from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
-from sqlalchemy import Connection, Table, select
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 US, UK, DE = "ATVPDKIKX0DER", "A1F83G8C2ARO7P", "A1PA6795UKMFR9"
@@ -97,7 +98,14 @@ def make_order(number: int = 1, recipient: Recipient | None = ANN, **changes: An
 def make_contract(contract_id: str = "acme-eu", **changes: Any) -> Contract:
     """Build an active contract that grants all tasks, of a seller in the United Kingdom."""
     contract = Contract(
-        ContractId(contract_id), "A1ACME", "Acme Goods", "eu", frozenset({UK}), ALL_TASKS, ContractState.ACTIVE, NOW
+        ContractId(contract_id),
+        "A1ACME",
+        "Acme Goods",
+        "eu",
+        frozenset({UK}),
+        ALL_TASKS,
+        ContractState.ACTIVE,
+        NOW,
     )
     return msgspec.structs.replace(contract, **changes)
 
@@ -160,7 +168,9 @@ def _iso(moment: datetime) -> str:
 
 
 @contextmanager
-def house_at(home: Path, url: str, clock: Hands, amazon: Running | None = None, **settings: Any) -> Iterator[House]:
+def house_at(
+    home: Path, url: str, clock: Hands, amazon: Running | None = None, **settings: Any
+) -> Iterator[House]:
     """Build a house with its keys; with ``amazon``, one that speaks to that stand-in and never sleeps."""
     if amazon is not None:
         settings = {"amazon_stand_in": amazon.base_url, "quota_scale": 10_000.0, **settings}
@@ -234,7 +244,13 @@ def rows(house: House, table: Table, *columns: str) -> list[Any]:
 def unsealed(connection: Connection, house: House, contract: Contract) -> dict[str, Recipient]:
     """Open all sealed recipients of a contract past the vault, so that nothing is written down."""
     query = (
-        select(orders.c.order_ref, orders.c.order_id, orders.c.sealed, order_keys.c.wrapped, order_keys.c.key_version)
+        select(
+            orders.c.order_ref,
+            orders.c.order_id,
+            orders.c.sealed,
+            order_keys.c.wrapped,
+            order_keys.c.key_version,
+        )
         .join(order_keys, order_keys.c.order_ref == orders.c.order_ref)
         .where(orders.c.contract_id == contract.contract_id, orders.c.sealed.is_not(None))
     )

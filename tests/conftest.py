@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from psycopg import sql
+from pytest_socket import socket_allow_hosts
+from sqlalchemy import make_url
+
 from custody.bootstrap import House
 from custody.database.migrate import migrate
 from custody_local.databases import make_database
 from custody_local.postgres import PostgresServer
-from psycopg import sql
-from pytest_socket import socket_allow_hosts
-from sqlalchemy import make_url
 
 from .builders import Hands, house_at
 

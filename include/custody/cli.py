@@ -1,5 +1,6 @@
 """The command ``custody``: what people and scripts do beside the Airflow UI."""
 
+import csv
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Never
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from custody.errors import BadInput, CustodyError
@@ -44,7 +46,7 @@ def main() -> None:
     try:
         app()
     except CustodyError as error:
-        _err.print(f"[red]custody:[/red] {error}", highlight=False)
+        _err.print("[red]custody:[/red]", escape(str(error)), highlight=False)
         sys.exit(1)
 
 
@@ -99,13 +101,12 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         return
     table = Table("seller", "contract", "live", "purged", "trouble", title="Sellers")
     for seller in found.sellers:
-        table.add_row(
-            seller.name, seller.contract_id, str(seller.live), str(seller.purged), seller.trouble or ""
-        )
+        cells = (seller.name, seller.contract_id, str(seller.live), str(seller.purged), seller.trouble or "")
+        table.add_row(*map(escape, cells))
     _out.print(table)
     for name, value in msgspec.to_builtins(found).items():
         if name != "sellers":
-            _out.print(f"{name.replace('_', ' '):>18}  {value}")
+            _out.print(f"{name.replace('_', ' '):>18}  {value}", markup=False)
 
 
 @app.command()
@@ -121,9 +122,13 @@ def slip(
     output: Annotated[Path, typer.Option(help="Where to write the PDF; - is standard output.")],
 ) -> None:
     """Open a packing slip for printing; the opening is recorded as a disclosure."""
+    from custody.orders.records import Purpose
+
     with _house() as house:
         ref = house.vault.ref(order_id)
         for contract in house.contracts():
+            if Purpose.PACKING_SLIP not in contract.purposes:
+                continue
             opened = house.vault.open_slips(contract, [ref], actor=_actor(), now=house.clock())
             if ref in opened:
                 _write(output, opened[ref])
@@ -162,7 +167,8 @@ def list_contracts() -> None:
     with _house() as house, house.engine.connect() as connection:
         for each in registry.all_contracts(connection):
             tasks = ", ".join(sorted(each.tasks))
-            table.add_row(each.contract_id, each.seller_id, each.name, each.region, tasks, each.state)
+            cells = (each.contract_id, each.seller_id, each.name, each.region, tasks, each.state)
+            table.add_row(*map(escape, cells))
     _out.print(table)
 
 
@@ -179,7 +185,7 @@ def import_shipments(
         found = table.take(stream, house.clock())
     _out.print(f"{found.new} parcels taken in, {found.known} were known, {len(found.refused)} lines refused.")
     for refusal in found.refused:
-        _err.print(refusal, highlight=False)
+        _err.print(refusal, highlight=False, markup=False)
     if found.refused:
         raise typer.Exit(INVALID)
 
@@ -195,7 +201,8 @@ def upgrade(
     from custody.settings import Settings
 
     url = url_for(Settings.load()).set(username=owner, password=_text(password_file))
-    migrate(url)
+    with _reachable():
+        migrate(url)
     _out.print("The database is up to date.")
 
 
@@ -204,6 +211,10 @@ def set_credential(
     name: Annotated[str, typer.Argument(help="lwa/client-id, lwa/client-secret or refresh-token/CONTRACT.")],
 ) -> None:
     """Store a credential that is typed at a prompt, or piped in; it is never shown."""
+    if not name.startswith(("lwa/", "refresh-token/")):
+        raise BadInput(
+            "Only lwa/... and refresh-token/... are set by hand; other keys are this installation's own."
+        )
     value = typer.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
     if not value:
         raise BadInput(f"No value for {name} was given; nothing was changed.")
@@ -216,22 +227,44 @@ def set_credential(
 def _house() -> Iterator["House"]:
     from custody.bootstrap import house
 
-    with house() as made:
+    with _reachable(), house() as made:
         yield made
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[IO[str]]:
-    if str(file) == "-":
-        yield sys.stdin
-        return
+def _reachable() -> Iterator[None]:
+    """Say in one sentence that the database is not there, or not made yet."""
+    from psycopg.errors import UndefinedTable
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
     try:
+        yield
+    except OperationalError:
+        raise BadInput(
+            "The database cannot be reached; start it, or correct database_url and its password."
+        ) from None
+    except ProgrammingError as error:
+        if not isinstance(error.orig, UndefinedTable):
+            raise
+        raise BadInput("The database lacks this version's tables; run `custody database upgrade`.") from None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[str]]:
+    try:
+        if str(file) == "-":
+            yield sys.stdin
+            return
         with file.open(newline="", encoding="utf-8-sig") as stream:
             yield stream
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise BadInput(f"{file} is not UTF-8; save it as CSV in UTF-8.") from None
+    except csv.Error:
+        raise BadInput(
+            f"{file} is no CSV file that can be read; save it anew, with one line for each."
+        ) from None
 
 
 def _write(output: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -54,7 +55,10 @@ class Settings:
         variables = os.environ if environment is None else environment
         home = Path(variables.get("CUSTODY_HOME", ".custody")).absolute()
         file = home / "settings.toml"
-        given: dict[str, object] = dict(tomllib.loads(file.read_text())) if file.exists() else {}
+        try:
+            given: dict[str, object] = dict(tomllib.loads(file.read_text())) if file.exists() else {}
+        except (OSError, ValueError):  # the decoder's errors are ValueErrors, and would quote the file
+            raise BadInput(f"{file} is no TOML that can be read; correct it.") from None
         unknown = given.keys() - {each.name for each in fields(cls)}
         if unknown:
             raise BadInput(f"{file}: unknown settings {sorted(unknown)}; remove them.")
@@ -76,16 +80,26 @@ class Settings:
                 object.__setattr__(self, name, value)
         if self.certificates == Path():
             object.__setattr__(self, "certificates", self.home / "certificates")
-        if self.amazon_stand_in is not None and urlsplit(self.amazon_stand_in).hostname not in LOOPBACK:
+        if self.amazon_stand_in is not None and _host(self.amazon_stand_in) not in LOOPBACK:
             raise BadInput("amazon_stand_in must be on loopback; for Amazon itself leave it out.")
         if self.quota_scale != 1.0 and self.amazon_stand_in is None:
             raise BadInput("quota_scale is for a stand-in only; Amazon's quotas are what they are.")
-        if self.quota_scale <= 0 or self.contracts_per_task < 1 or self.calls_at_once < 1:
+        if not 0 < self.quota_scale < inf or self.contracts_per_task < 1 or self.calls_at_once < 1:
             raise BadInput("quota_scale, contracts_per_task and calls_at_once must be positive.")
+        negative = [name for name in sorted(_DURATIONS) if getattr(self, name) < timedelta(0)]
+        if negative:
+            raise BadInput(f"Settings {', '.join(negative)} are below zero; give seconds.")
 
 
 _DURATIONS = frozenset(each.name for each in fields(Settings) if each.type is timedelta)
 _PATHS = frozenset({"certificates", "database_password_file"})
+
+
+def _host(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 def _typed(name: str, value: object) -> object:
@@ -98,6 +112,6 @@ def _typed(name: str, value: object) -> object:
             return float(str(value))
         if name in {"contracts_per_task", "calls_at_once"}:
             return int(str(value))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadInput(f"Setting {name} is not a number; give seconds or a count.") from None
     return str(value)

@@ -133,7 +133,8 @@ class Rounds:
         return tuple(f"{seller.name}: {seller.trouble}" for seller in status.sellers if seller.trouble)
 
     def _status(self) -> Status:
-        with self._house.engine.connect() as connection:
+        one_moment = self._house.engine.execution_options(isolation_level="REPEATABLE READ")
+        with one_moment.connect() as connection:
             return read(connection, self._house.clock())
 
 

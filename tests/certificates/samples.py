@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
+
 from custody.certificates.certificate import Certificate, Party
 from custody.certificates.issue import draw_up
 from custody.certificates.signing import Signer, new_key

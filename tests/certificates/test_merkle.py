@@ -3,10 +3,11 @@
 from hashlib import sha256
 
 import pytest
-from custody.certificates import merkle
-from custody.orders.records import ContractId, OrderId, OrderRef
 from hypothesis import given
 from hypothesis import strategies as st
+
+from custody.certificates import merkle
+from custody.orders.records import ContractId, OrderId, OrderRef
 
 SALT, ACME = bytes(32), ContractId("acme-eu")
 leaves = st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=40)
@@ -32,7 +33,9 @@ def test_the_root_of_nothing_is_the_hash_of_nothing() -> None:
 
 
 @given(leaves, st.data())
-def test_any_changed_missing_or_moved_leaf_changes_the_root(commitments: list[bytes], data: st.DataObject) -> None:
+def test_any_changed_missing_or_moved_leaf_changes_the_root(
+    commitments: list[bytes], data: st.DataObject
+) -> None:
     position = data.draw(st.integers(0, len(commitments) - 1))
     changed = list(commitments)
     changed[position] = sha256(changed[position]).digest()
@@ -49,7 +52,9 @@ def test_any_changed_missing_or_moved_leaf_changes_the_root(commitments: list[by
         (SALT, ACME, "a" * 32, "302-1-2"),
     ],
 )
-def test_a_commitment_is_of_one_order_in_one_batch(salt: bytes, contract: ContractId, ref: str, order: str) -> None:
+def test_a_commitment_is_of_one_order_in_one_batch(
+    salt: bytes, contract: ContractId, ref: str, order: str
+) -> None:
     first = merkle.commitment(SALT, ACME, OrderRef("a" * 32), OrderId("302-1-1"))
     assert merkle.commitment(salt, contract, OrderRef(ref), OrderId(order)) != first
 

@@ -6,15 +6,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey
+
 from custody.certificates.certificate import Signed, canonical, digest_of, render
 from custody.certificates.issue import draw_up
 from custody.certificates.signing import Signer, new_key, read_keys
 from custody.certificates.verify import Problem, verify
 from custody.errors import PurgeUnsound
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from joserfc import jws
-from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey
 
 from ..builders import NOW, make_contract
 from .samples import Sample, make_evidence, make_sample
@@ -30,7 +31,9 @@ def parts(sample: Sample = SAMPLE) -> dict[str, Any]:
 def resigned(payload: bytes, *, header: dict[str, Any] | None = None, key: Any = None) -> bytes:
     """Sign other bytes with the sample's own key, as a careless processor could."""
     head = {"alg": "EdDSA", "kid": SAMPLE.signer.key_id, "typ": "custody-certificate+jws"} | (header or {})
-    token = jws.serialize_compact(head, payload, key or SAMPLE.signer._key, algorithms=["EdDSA", "HS256", "ES256"])
+    token = jws.serialize_compact(
+        head, payload, key or SAMPLE.signer._key, algorithms=["EdDSA", "HS256", "ES256"]
+    )
     return render(payload, token).encode()
 
 
@@ -71,8 +74,12 @@ def test_every_byte_of_a_certificate_counts() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(SAMPLE.document) - 1), st.binary(max_size=3))
-def test_a_cut_or_stuffed_certificate_is_valid_only_when_it_still_says_the_same(position: int, stuffing: bytes) -> None:
-    assert verify(SAMPLE.document[:position], KEYS).certificate is None or position >= len(SAMPLE.document.rstrip())
+def test_a_cut_or_stuffed_certificate_is_valid_only_when_it_still_says_the_same(
+    position: int, stuffing: bytes
+) -> None:
+    assert verify(SAMPLE.document[:position], KEYS).certificate is None or position >= len(
+        SAMPLE.document.rstrip()
+    )
     stuffed = verify(SAMPLE.document[:position] + stuffing + SAMPLE.document[position:], KEYS)
     assert stuffed.certificate in (None, SAMPLE.certificate)
 
@@ -91,7 +98,15 @@ def test_verification_never_fails_for_what_a_file_holds(document: bytes) -> None
 
 @pytest.mark.parametrize(
     "readable",
-    [b"[" * 200_000 + b"]" * 200_000, b"9" * 4_000, b"9" * 5_000, b"1e999", b'"\\ud800"', b'{"a":1,"a":1}', b"{}"],
+    [
+        b"[" * 200_000 + b"]" * 200_000,
+        b"9" * 4_000,
+        b"9" * 5_000,
+        b"1e999",
+        b'"\\ud800"',
+        b'{"a":1,"a":1}',
+        b"{}",
+    ],
     ids=["deep", "big integer", "bigger integer", "infinite", "lone surrogate", "said twice", "empty"],
 )
 def test_a_strange_readable_part_over_a_good_signature_is_refused_quietly(readable: bytes) -> None:
@@ -131,7 +146,9 @@ def test_a_wrong_digest_is_found() -> None:
 
 
 def test_the_jws_of_another_certificate_does_not_do() -> None:
-    other, _ = SAMPLE.signer.sign(draw_up(SAMPLE.certificate.who.processor, make_contract(), make_evidence(), NOW))
+    other, _ = SAMPLE.signer.sign(
+        draw_up(SAMPLE.certificate.who.processor, make_contract(), make_evidence(), NOW)
+    )
     swapped = parts() | {"jws": json.loads(other)["jws"]}
     assert verify(json.dumps(swapped).encode(), KEYS).problem is Problem.DIGEST
 
@@ -200,7 +217,9 @@ def test_the_public_keys_hold_no_private_half() -> None:
     assert [set(key) for key in public["keys"]] == [{"alg", "crv", "kid", "kty", "use", "x"}]
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"\xff", b'{"keys": 3}', b'{"keys": [{"kty": "X"}]}', b"[" * 10**5])
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", b"[]", b"\xff", b'{"keys": 3}', b'{"keys": [{"kty": "X"}]}', b"[" * 10**5]
+)
 def test_what_is_no_key_set_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError, match="JWK"):
         read_keys(text)

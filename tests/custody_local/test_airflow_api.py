@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from custody_local.airflow_api import AirflowApi, Run
 from custody_local.errors import NotReady
 

@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from custody_local import environment
 
 WHEEL = "pip-26.3-py3-none-any.whl"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from custody_local.installation import open_installation
 
 _RUNNER = """

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from custody_local.errors import HomeInUse
 from custody_local.layout import Layout, write_private
 

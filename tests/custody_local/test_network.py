@@ -3,8 +3,9 @@
 import socket
 
 import pytest
-from custody_local.ports import HOST, free_port
 from pytest_socket import SocketConnectBlockedError
+
+from custody_local.ports import HOST, free_port
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from custody_local.errors import NotReady
 from custody_local.layout import Layout
 from custody_local.ports import HOST, free_port, is_free, kept_port

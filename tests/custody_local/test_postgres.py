@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+
 from custody_local.databases import make_database
 from custody_local.errors import NotReady, Unsupported
 from custody_local.postgres import PostgresServer

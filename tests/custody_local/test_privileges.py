@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from custody_local.privileges import ServerUser, as_user, server_user
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from custody_local.errors import ProcessEnded
 from custody_local.layout import Layout
 from custody_local.processes import Processes, end_leftovers

@@ -16,7 +16,7 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, t
 
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("@daily", timezone="UTC"), assets=[Asset("any", uri="any://asset")]
+        timetable=CronTriggerTimetable("@daily", timezone="UTC"), assets=[Asset("any")]
     )
 )
 def plain() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from amazon_simulator.config import Config
 
 REPOSITORY = Path(__file__).resolve().parents[2]

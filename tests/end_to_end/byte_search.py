@@ -17,8 +17,9 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from ahocorasick_rs import BytesAhoCorasick
-from custody_local.postgres import PostgresServer
 from psycopg import sql
+
+from custody_local.postgres import PostgresServer
 
 FEWEST_BYTES = 6  # 48 bits: in 1 GB of random bytes, a thousand such values have a chance of 1 in 280 to turn up
 FEWEST_DIGITS = 8  # shorter ones are part of times, ids and sizes

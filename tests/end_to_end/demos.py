@@ -15,7 +15,7 @@ import psutil
 
 from .amazon import REPOSITORY
 
-PATIENCE = 330.0  # seconds; two demos at once take half of that on two cores
+PATIENCE = 330.0  # seconds; three demos at once take half of that on two cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Demo:
     process: subprocess.Popen[bytes]
     output: Path
 
-    def ended(self) -> int:
+    def ended(self, patience: float = PATIENCE) -> int:
         """Wait for its end and give its exit status."""
-        return self.process.wait(PATIENCE)
+        return self.process.wait(patience)
 
     def said(self) -> str:
         """Give what a person at the terminal has read so far."""
@@ -45,24 +45,20 @@ class Demo:
 
 
 @contextmanager
-def demo(home: Path, program: str | None = None, **options: object) -> Iterator[Demo]:
+def demo(home: Path, **options: object) -> Iterator[Demo]:
     """Start ``make demo NAME=VALUE …`` in a home; whatever is left at the end is killed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUSTODY_", "AIRFLOW"))}
-    given = {name if name.startswith("CUSTODY_") else f"CUSTODY_DEMO_{name}": str(value) for name, value in options.items()}
+    given = {name if "CUSTODY" in name else f"CUSTODY_DEMO_{name}": str(each) for name, each in options.items()}
     output = home.with_suffix(".txt")
-    command = [sys.executable, "-m", "custody_local", "demo"]
-    if program is not None:
-        command = [sys.executable, "-c", program, "demo"]
     with output.open("wb") as terminal:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "custody_local", "demo"],
             stdin=subprocess.DEVNULL,
             stdout=terminal,
             stderr=subprocess.STDOUT,
             cwd=home.parent,
             env={**kept, **given, "CUSTODY_HOME": str(home), "PYTHONPATH": str(REPOSITORY / "include")},
             start_new_session=True,
-            preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - one thread, and what is called is a system call
         )
     started = Demo(home, process, output)
     try:
@@ -99,6 +95,3 @@ def verify(file: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("custody")), "verify", str(file), *more]
     return subprocess.run(command, env=environment, cwd=file.parent, capture_output=True, text=True, check=False)
 
-
-def _listen_to_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,6 @@
 """What Amazon serves about people is in no byte that an installation writes, at no stage of its life."""
 
-import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_every_stage_had_something_to_leak(story: Story) -> None:
     assert worked.orders_purged == 0
     assert purged.orders_purged >= worked.orders_fulfilled
     assert purged.certificates > 0
-    assert {"tracking_number", "phone"} <= story.stages["end"].looked_for.keys() | {"phone"}
+    assert "tracking_number" in story.stages["end"].looked_for
 
 
 def test_tasks_failed_in_the_midst_of_personal_data(story: Story) -> None:
@@ -55,12 +55,12 @@ def test_tasks_failed_in_the_midst_of_personal_data(story: Story) -> None:
     assert {"huge_field", "cut_body", "malformed_json", "500", "secret_expired"} <= story.struck
     assert story.stages["failed pull"].status.orders_sealed > 0
     assert story.runs["bug"].state == "failed"
-    assert "recipients in scope" in story.logs["bug"]
+    assert re.search(r"[1-9]\d* recipients are open; the first is Recipient\(…\)", story.logs["bug"])
 
 
 def test_the_runs_that_were_to_succeed_did(story: Story) -> None:
     states = {name: run.state for name, run in story.runs.items() if name not in ("failed pull", "bug")}
-    assert states == dict.fromkeys(("pull", "print", "work", "purge"), "success")
+    assert states == dict.fromkeys(("pull", "print", "work", "purge"), "success"), story.logs
 
 
 @pytest.mark.parametrize("surface", SURFACES)

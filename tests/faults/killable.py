@@ -4,22 +4,25 @@ It has no threads, no connections and has set no slip, so its children are as go
 Run as ``python -m tests.faults.killable``; one job a line comes in as JSON, one end a line goes out.
 """
 
+import gc
 import importlib
 import os
 import signal
 import sys
+import time
 import traceback
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
 import msgspec
 import psutil
+
 from custody.amazon.transport import tls_context
 from custody.bootstrap import House
 from custody.fulfillment import confirm_shipment, packing_slip, pick_list  # noqa: F401  # once, not in each child
 from custody.settings import Settings
-
 from tests.faults.steps import STEPS
 from tests.faults.tripwires import Tripwires
 
@@ -61,6 +64,7 @@ def _warm() -> None:
     httpx.HTTPTransport(verify=tls_context(), trust_env=False).close()
     for name in ("anyio", "h11", "encodings.idna", "babel.numbers", "httpcore._sync.http11"):
         importlib.import_module(name)
+    gc.freeze()  # the children's collectors leave alone what they share
 
 
 def _forked(job: Job) -> Ended:
@@ -80,8 +84,9 @@ def _forked(job: Job) -> Ended:
 
 def _work(job: Job, report: int) -> None:
     """Run a job in the forked process, which ends here."""
-    home, error = Path(job.home), None
-    wires = Tripwires(home, job.strike_at, _kill_me if job.server is None else lambda: _kill_server(job.server))
+    home, server, error = Path(job.home), job.server, None
+    strike = _kill_me if server is None else partial(_kill_server, server)
+    wires = Tripwires(home, job.strike_at, strike)
     try:
         settings = Settings(
             home=home, database_url=job.database_url, amazon_stand_in=job.amazon, calls_at_once=1
@@ -100,7 +105,7 @@ def _kill_me() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _kill_server(server: int | None) -> None:
+def _kill_server(server: int) -> None:
     """Kill a PostgreSQL server with all its processes at once, as a power cut would."""
     main_process = psutil.Process(server)
     everyone = [main_process, *main_process.children(recursive=True)]
@@ -108,7 +113,8 @@ def _kill_server(server: int | None) -> None:
         each.suspend()  # none sees another die and tidies up
     for each in everyone:
         each.kill()
-    psutil.wait_procs(everyone, timeout=10)
+    while any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in everyone):
+        time.sleep(0.002)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, Table, select
+
+from amazon_simulator.book import Parcel
 from amazon_simulator.world import World
 from custody.bootstrap import House
 from custody.certificates.signing import read_keys
@@ -32,10 +36,9 @@ from custody.orders.records import ContractId, OrderRef
 from custody.retention.plan import count_due
 from custody.vault import envelope
 from custody.vault.envelope import RECIPIENT, Wrapper
+from custody.vault.files import path_of
 from custody.vault.secret_store import DIGEST_KEY, LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
 from custody.vault.vault import SHIPMENT, SLIP
-from sqlalchemy import Connection, Table, select
-
 from tests.faults.steps import SELLERS
 
 Outcome = dict[str, Any]
@@ -61,6 +64,7 @@ def read_outcome(house: House, world: World, now: datetime) -> Outcome:
             "due": count_due(connection, now),
             "sealed": opened.everything(connection),
             "keys": opened.keys,
+            "leftovers of keys": _leftovers(house, connection),
             "certificates": _certificates(house, connection),
         }
     found["secrets"] = _secrets(house)
@@ -70,15 +74,14 @@ def read_outcome(house: House, world: World, now: datetime) -> Outcome:
 
 def read_disclosures(connection: Connection) -> set[tuple[Any, ...]]:
     """Give all that was ever disclosed, each with its number first."""
-    columns = (disclosures.c.disclosure_id, disclosures.c.order_ref, disclosures.c.purpose, disclosures.c.fields)
-    return {(row[0], row[1], row[2], tuple(row[3])) for row in connection.execute(select(*columns))}
+    table = disclosures.c
+    query = select(table.disclosure_id, table.order_ref, table.purpose, table.fields)
+    return {(row[0], row[1], row[2], tuple(row[3])) for row in connection.execute(query)}
 
 
 def differences(found: Outcome, wanted: Outcome) -> list[str]:
     """Name the parts in which two outcomes differ, and how much; never a value."""
-    return [
-        f"{part}: {_extent(found[part], wanted[part])}" for part in wanted if found[part] != wanted[part]
-    ]
+    return [f"{part}: {_extent(found[part], wanted[part])}" for part in wanted if found[part] != wanted[part]]
 
 
 def _extent(found: object, wanted: object) -> str:
@@ -92,14 +95,15 @@ class _Opened:
     """Opens what is sealed by the keys in the ring, without the vault's record of disclosures."""
 
     def __init__(self, house: House, connection: Connection) -> None:
-        in_use = dict(connection.execute(select(contracts.c.contract_id, contracts.c.key_version)).tuples().all())
+        query = select(contracts.c.contract_id, contracts.c.key_version)
+        in_use = dict(connection.execute(query).tuples().all())
         ring = house.key_ring
         self._wrappers = {
             (each, version): Wrapper(ContractId(each), version, ring.read(ContractId(each), version))
             for each in in_use
             for version in ring.versions(ContractId(each))
         }
-        self.keys = [(each, version, in_use[each] == version) for each, version in self._wrappers]
+        self.keys = sorted((each, version, in_use[each] == version) for each, version in self._wrappers)
         self._order_keys: dict[str, bytes] = {}
 
     def everything(self, connection: Connection) -> list[tuple[str, str, str]]:
@@ -120,6 +124,16 @@ class _Opened:
             plain = envelope.unseal(key, row.contract_id, OrderRef(row.order_ref), kind, row.sealed)
             found.append((row.order_ref, kind, sha256(plain).hexdigest()))
         return found
+
+
+def _leftovers(house: House, connection: Connection) -> list[str]:
+    """List the files in the key ring, drafts included, that are of a version no longer in use."""
+    query = select(contracts.c.contract_id, contracts.c.key_version)
+    in_use = dict(connection.execute(query).tuples().all())
+    files = [file for file in path_of(house.settings.key_ring).glob("*/*") if file.is_file()]
+    if not files:
+        raise AssertionError("The key ring is empty or elsewhere.")
+    return [file.name for file in files if f"{in_use[file.parent.name]}.key" not in file.name]
 
 
 def _rows(connection: Connection, table: Table, *left_out: str) -> list[str]:
@@ -166,15 +180,19 @@ def _secrets(house: House) -> list[str]:
     with (house.settings.home / SELLERS).open() as stream:
         sellers = [f"{row['seller_id']}-{row['region']}".lower() for row in csv.DictReader(stream)]
     names = [LWA_CLIENT_ID, LWA_CLIENT_SECRET, *map(refresh_token_of, sellers)]
-    return [sha256(house.secrets.read(name)).hexdigest() for name in names] + [str(len(house.secrets.read(DIGEST_KEY)))]
+    given = [sha256(house.secrets.read(name)).hexdigest() for name in names]
+    return [*given, str(len(house.secrets.read(DIGEST_KEY)))]
 
 
 def _parcels(world: World) -> dict[str, list[Any]]:
     """Give each seller's confirmed orders with all of their parcels."""
+
+    def shown(parcels: Iterable[Parcel]) -> list[Any]:
+        return sorted((each.reference, each.tracking, sorted(each.items.items())) for each in parcels)
+
     return {
         book.seller.seller_id: sorted(
-            (index, sorted((each.reference, each.tracking, sorted(each.items.items())) for each in touched.parcels.values()))
-            for index, touched in book.touched.items()
+            (index, shown(touched.parcels.values())) for index, touched in book.touched.items()
         )
         for book in world.books
     }

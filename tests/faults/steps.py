@@ -5,14 +5,20 @@ import io
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from sqlalchemy import Connection, select
+
 from custody.bootstrap import House, Outcome
 from custody.contracts import registry
 from custody.contracts.contract import TaskName
 from custody.database.tables import orders, task_states
 from custody.fulfillment.shipments import ShipmentTable
 from custody.fulfillment.work import READY, TaskState
+from custody.orders import cursor as cursors
+from custody.orders.cursor import Cursor
+from custody.orders.records import ContractId
+from custody.retention import erase
+from custody.vault.key_ring import KeyRing
 from custody.vault.secret_store import DIGEST_KEY, LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
-from sqlalchemy import select
 
 SELLERS = "sellers.csv"
 CLIENT_ID, CLIENT_SECRET = b"client-of-the-stand-in", b"secret-of-the-stand-in"
@@ -54,12 +60,39 @@ def purge(house: House) -> None:
     _well(house.purge(_everyone(house)))
 
 
+def careless_pull(house: House) -> None:
+    """Ingest with a fault planted on purpose: the cursor moves in a transaction of its own."""
+    move = cursors.move
+
+    def moved_alone(connection: Connection, seen: Cursor, moved: Cursor) -> None:
+        with house.engine.begin() as own:
+            move(own, seen, moved)
+
+    cursors.move = moved_alone
+    pull(house)
+
+
+def careless_purge(house: House) -> None:
+    """Purge with a fault planted on purpose: the old key is destroyed before its survivors are committed."""
+    rotate = erase._rotate
+
+    def rotated(connection: Connection, ring: KeyRing, contract_id: ContractId, old: int) -> int:
+        survivors = rotate(connection, ring, contract_id, old)
+        ring.destroy(contract_id, old)
+        return survivors
+
+    erase._rotate = rotated
+    purge(house)
+
+
 STEPS: dict[str, Callable[[House], None]] = {
     "register": register,
     "pull": pull,
     "pull again": pull,
     "fulfill": fulfill,
     "purge": purge,
+    "careless pull": careless_pull,
+    "careless purge": careless_purge,
 }
 
 
@@ -74,7 +107,7 @@ def _well(outcomes: Sequence[Outcome]) -> None:
 
 
 def _warehouse(house: House) -> str:
-    """Give the file of a warehouse that sends three of four orders whose slip is printed."""
+    """Give the file of a warehouse that sends two of three orders whose slip is printed."""
     file = io.StringIO()
     out = csv.writer(file)
     out.writerow(["order_id", "carrier_code", "tracking_number", "ship_date"])
@@ -85,6 +118,6 @@ def _warehouse(house: House) -> str:
     with house.engine.connect() as connection:
         for order_id in connection.execute(query.order_by(orders.c.order_id)).scalars():
             digits = int(order_id.replace("-", ""))
-            if digits % 4:
+            if digits % 3:
                 out.writerow([order_id, "Royal Mail", f"TRK{digits:017}", house.clock().isoformat()])
     return file.getvalue()

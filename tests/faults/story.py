@@ -5,27 +5,26 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
+
 from amazon_simulator.clock import Clock
 from amazon_simulator.config import Config
 from amazon_simulator.pages import spoil
 from amazon_simulator.sellers import sellers_csv
+from amazon_simulator.snapshot import Snapshot
 from amazon_simulator.testing import Running
 from amazon_simulator.world import World
-from amazon_simulator.snapshot import Snapshot
 from custody.bootstrap import House
+from custody.database.migrate import APP
+from custody.database.tables import metadata
 from custody.settings import Settings
-from custody_local.databases import make_database
-from custody_local.postgres import PostgresServer
-from psycopg import sql
-
+from custody_local.postgres import ADMINISTRATOR, PostgresServer
 from tests.faults.killable import Ended, Job
 from tests.faults.outcome import Outcome, read_disclosures, read_outcome
 from tests.faults.steps import CLIENT_ID, CLIENT_SECRET, SELLERS
@@ -44,6 +43,7 @@ WORLD = Config(
     client_id=CLIENT_ID.decode(),
     client_secret=CLIENT_SECRET.decode(),
 )
+_TABLES = [table.name for table in metadata.sorted_tables]
 _numbers = itertools.count(1)
 
 
@@ -72,11 +72,11 @@ class Zygote:
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
-    """A home and its database, at some moment of their life."""
+class Kept:
+    """A copy of an installation at some moment: its home, and a schema with a copy of each table."""
 
     home: Path
-    database: str
+    schema: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,60 +102,83 @@ class Played:
     """An undisturbed run of a chapter: where it began, by which acts it went, and what came of it."""
 
     chapter: Chapter
-    began: Installation
+    began: Kept
     acts: tuple[str, ...]
     outcome: Outcome
 
 
 class Stage:
-    """A PostgreSQL server, a stand-in for Amazon and a zygote, with installations to run steps on."""
+    """One installation that is put back to any kept moment, and a zygote that runs steps on it.
 
-    def __init__(self, server: PostgresServer, amazon: Running, zygote: Zygote, directory: Path) -> None:
+    Tables are emptied and filled again, since a new database a run would cost as much as the run.
+    """
+
+    def __init__(
+        self, server: PostgresServer, database: str, amazon: Running, zygote: Zygote, place: Path
+    ) -> None:
         self.server = server
+        self._database = database
         self._amazon = amazon
         self._zygote = zygote
-        self._directory = directory
+        self._place = place
+        self._home = place / "home"
+        self._reader = House(Settings(home=self._home, database_url=server.url(ADMINISTRATOR, database)))
 
-    def copy(self, of: Installation) -> Installation:
-        """Copy an installation, database and home."""
+    def close(self) -> None:
+        """Let go of the database."""
+        self._reader.close()
+
+    def keep(self, *arranged: str) -> Kept:
+        """Copy the installation as it is, after some statements."""
         number = next(_numbers)
-        made = Installation(self._directory / f"home-{number}", f"faults_{number}")
-        with self.server.connection() as connection:
-            make_database(connection, made.database, owner="custody_owner", template=of.database)
-        shutil.copytree(of.home, made.home)
-        return made
+        kept = Kept(self._place / f"kept-{number}", f"kept_{number}")
+        with self._reader.engine.begin() as connection:
+            for statement in arranged:
+                assert connection.exec_driver_sql(statement).rowcount
+            connection.exec_driver_sql(f"CREATE SCHEMA {kept.schema}")
+            for table in _TABLES:
+                connection.exec_driver_sql(f"CREATE TABLE {kept.schema}.{table} AS TABLE custody.{table}")
+        shutil.copytree(self._home, kept.home)
+        return kept
 
-    @contextmanager
-    def set_for(self, chapter: Chapter, began: Installation) -> Iterator[Installation]:
-        """Lend a copy of the installation as it was before a chapter; Amazon, too, is as it was."""
+    def put_back(self, kept: Kept, chapter: Chapter) -> None:
+        """Make the installation what it was, and Amazon what it was before the chapter."""
         self._amazon_anew(chapter)
-        made = self.copy(began)
-        yield made
-        with self.server.connection() as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(made.database)))
-        shutil.rmtree(made.home)
+        with self._reader.engine.begin() as connection:
+            for table in _TABLES:
+                connection.exec_driver_sql(f"DELETE FROM custody.{table}")
+                connection.exec_driver_sql(
+                    f"INSERT INTO custody.{table} OVERRIDING SYSTEM VALUE TABLE {kept.schema}.{table}"
+                )
+        shutil.rmtree(self._home)
+        shutil.copytree(kept.home, self._home)
 
-    def run(self, chapter: Chapter, on: Installation, **strike: int | None) -> Ended:
+    def start(self) -> None:
+        """Begin a life: a home with nothing but the sellers' file."""
+        self._home.mkdir()
+        (self._home / SELLERS).write_text(sellers_csv(self._amazon.sellers))
+
+    def visit(self, act: Callable[[House], None]) -> None:
+        """Do something to the installation itself."""
+        act(self._reader)
+
+    def run(self, chapter: Chapter, **strike: int | None) -> Ended:
         """Run a step, and wait until the server has noticed the end of one that was killed."""
-        job = Job(chapter.step, str(on.home), self._url(on), chapter.now, self._amazon.base_url, **strike)
+        url = self.server.url(APP, self._database)
+        job = Job(chapter.step, str(self._home), url, chapter.now, self._amazon.base_url, **strike)
         ended = self._zygote.run(job)
         if ended.killed:
-            self._wait_until_let_go(on)
+            self._wait_until_let_go()
         return ended
 
-    def outcome(self, chapter: Chapter, on: Installation) -> Outcome:
-        """Read what has become of an installation, and of Amazon."""
-        world = self._amazon.world
-        return self._with_house(on, lambda house: read_outcome(house, world, chapter.now))
+    def outcome(self, chapter: Chapter) -> Outcome:
+        """Read what has become of the installation, and of Amazon."""
+        return read_outcome(self._reader, self._amazon.world, chapter.now)
 
-    def disclosures(self, on: Installation) -> set[tuple[Any, ...]]:
+    def disclosures(self) -> set[tuple[Any, ...]]:
         """Read what has been disclosed so far."""
-
-        def read(house: House) -> set[tuple[Any, ...]]:
-            with house.engine.connect() as connection:
-                return read_disclosures(connection)
-
-        return self._with_house(on, read)
+        with self._reader.engine.connect() as connection:
+            return read_disclosures(connection)
 
     def _amazon_anew(self, chapter: Chapter) -> None:
         """Put the stand-in back to its beginning, with its clock stopped at the chapter's time."""
@@ -170,23 +193,15 @@ class Stage:
 
         world.writer.write = written
 
-    def _with_house(self, on: Installation, read: Callable[[House], Any]) -> Any:
-        house = House(Settings(home=on.home, database_url=self._url(on)))
-        try:
-            return read(house)
-        finally:
-            house.close()
-
-    def _url(self, on: Installation) -> str:
-        return self.server.url("custody_app", on.database)
-
-    def _wait_until_let_go(self, on: Installation) -> None:
+    def _wait_until_let_go(self) -> None:
         """Wait until the sessions of the killed have ended, and with them their locks."""
-        left = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
-        deadline = time.monotonic() + 10
-        with self.server.connection() as connection:
-            while connection.execute(left, (on.database,)).fetchone() != (0,):
-                assert time.monotonic() < deadline, "A session outlived its client by ten seconds."
+        of_app = f"datname = '{self._database}' AND usename = '{APP}'"
+        left = f"SELECT count(*) FROM pg_stat_activity WHERE {of_app}"
+        deadline = time.monotonic() + 20
+        with self._reader.engine.connect() as connection:
+            while connection.exec_driver_sql(left).scalar():
+                assert time.monotonic() < deadline, "A session outlived its client by 20 seconds."
+                connection.rollback()  # the view stands still within a transaction
                 time.sleep(0.002)
 
 
@@ -196,10 +211,12 @@ def chapters() -> tuple[Chapter, ...]:
     # Bob's recipients are searched for, since he has no call left; Ann's are asked for one by one.
     drained = (
         "INSERT INTO custody.quota_buckets (application, seller_id, region, operation, full_at) "
-        f"VALUES ('{WORLD.client_id}', '{bob.seller_id}', '{bob.region}', 'getOrder', now() + interval '1 hour')"
+        f"VALUES ('{WORLD.client_id}', '{bob.seller_id}', '{bob.region}', 'getOrder', "
+        "now() + interval '1 hour')"
     )
     hold = (
-        "INSERT INTO custody.legal_holds (hold_id, contract_id, order_ref, basis, authority, placed_by, placed_at) "
+        "INSERT INTO custody.legal_holds "
+        "(hold_id, contract_id, order_ref, basis, authority, placed_by, placed_at) "
         "SELECT 'hold-1', contract_id, order_ref, 'GDPR art. 17(3)(e)', 'Court 1', 'test', purge_due_at "
         "FROM custody.orders WHERE purge_rule = 'completed' AND sealed IS NOT NULL ORDER BY order_ref LIMIT 1"
     )
@@ -214,19 +231,14 @@ def chapters() -> tuple[Chapter, ...]:
     )
 
 
-def live(stage: Stage, template: str, home: Path) -> dict[str, Played]:
+def live(stage: Stage) -> dict[str, Played]:
     """Live the whole life undisturbed, and remember each chapter."""
-    home.mkdir()
-    (home / SELLERS).write_text(sellers_csv(World(WORLD).sellers))
-    now, played = Installation(home, template), {}
+    stage.start()
+    played = {}
     for chapter in chapters():
-        began = stage.copy(now)
-        with stage.server.connection(began.database) as connection:
-            for statement in chapter.arrange:
-                assert connection.execute(statement).rowcount
-        with stage.set_for(chapter, began) as place:
-            ended = stage.run(chapter, place)
-            assert ended.error is None, ended.error
-            played[chapter.step] = Played(chapter, began, tuple(ended.passed), stage.outcome(chapter, place))
-            now = stage.copy(place)
+        began = stage.keep(*chapter.arrange)
+        stage.put_back(began, chapter)
+        ended = stage.run(chapter)
+        assert ended.error is None, ended.error
+        played[chapter.step] = Played(chapter, began, tuple(ended.passed), stage.outcome(chapter))
     return played

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amazon_simulator.testing import Running
 
+from amazon_simulator.testing import Running
 from custody.bootstrap import House
 from custody.orders import ingest
 

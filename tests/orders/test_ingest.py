@@ -6,12 +6,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from amazon_simulator.testing import Running
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from amazon_simulator.testing import Running
 from custody.amazon.interface import Operation
 from custody.bootstrap import House
 from custody.contracts.contract import Contract, TaskName
@@ -19,7 +19,7 @@ from custody.database.tables import ingest_cursors, order_keys, orders, quaranti
 from custody.errors import CustodyError, Unavailable
 from custody.fulfillment.work import NO_ADDRESS, READY
 from custody.orders.ingest import seller_of
-from custody.orders.store import facts_of
+from custody.orders.life import facts_of
 
 from ..builders import NOW, Hands, add_sellers, fail, heal, house_at, rows, unsealed
 
@@ -72,7 +72,9 @@ def test_a_second_pull_finds_everything_as_it_was(house: House, contract: Contra
     assert (stored(house, contract), rows(house, orders), rows(house, order_keys)) == before
 
 
-def test_an_interrupted_window_goes_on_where_it_stood(house: House, amazon: Running, contract: Contract) -> None:
+def test_an_interrupted_window_goes_on_where_it_stood(
+    house: House, amazon: Running, contract: Contract
+) -> None:
     amazon.world.faults.install(
         {"script": [{"operation": "searchOrders", "fault": "500", "nth": 3, "times": 2}]}
     )
@@ -168,7 +170,9 @@ def test_an_order_of_another_seller_does_not_come_in(
 def test_an_order_that_amazon_keeps_spoiling_is_asked_for_ever_more_rarely(
     house: House, amazon: Running, contract: Contract, clock: Hands
 ) -> None:
-    script = [{"operation": each, "fault": "impossible_date", "times": 99} for each in ("searchOrders", "getOrder")]
+    script = [
+        {"operation": each, "fault": "impossible_date", "times": 99} for each in ("searchOrders", "getOrder")
+    ]
     amazon.world.faults.install({"script": [script[0] | {"times": 1}]})
     house.puller.pull(contract, NOW)
     amazon.world.faults.install({"script": [script[1]]})
@@ -185,11 +189,15 @@ def test_an_order_that_amazon_keeps_spoiling_is_asked_for_ever_more_rarely(
 def test_an_order_without_an_address_waits_with_its_reason_and_is_asked_for_again(
     house: House, amazon: Running, contract: Contract, clock: Hands
 ) -> None:
-    amazon.world.faults.install({"script": [{"operation": "getOrder", "fault": "address_absent", "times": 99}]})
+    amazon.world.faults.install(
+        {"script": [{"operation": "getOrder", "fault": "address_absent", "times": 99}]}
+    )
     pulled = house.puller.pull(contract, NOW)
     waiting = rows(house, task_states)
     assert len(waiting) == pulled.without_address == pulled.asked > 0
-    assert {(each.task, each.state, each.reason) for each in waiting} == {("packing_slip", "waiting", NO_ADDRESS)}
+    assert {(each.task, each.state, each.reason) for each in waiting} == {
+        ("packing_slip", "waiting", NO_ADDRESS)
+    }
     heal(amazon)
     assert house.puller.pull(contract, clock.forward(minutes=5)).asked == 0
     again = house.puller.pull(contract, clock.forward(minutes=15))
@@ -224,13 +232,17 @@ def test_recipients_are_searched_for_where_that_costs_less_quota(
 ) -> None:
     free = house.client.free
     monkeypatch.setattr(
-        house.client, "free", lambda seller, operation: 3 if operation is Operation.GET_ORDER else free(seller, operation)
+        house.client,
+        "free",
+        lambda seller, operation: 3 if operation is Operation.GET_ORDER else free(seller, operation),
     )
     pulled = house.puller.pull(contract, NOW)
     assert pulled.asked == pulled.intake.sealed > 3
     assert amazon.world.requests["getOrder", 200] == 0  # type: ignore[index]  # keyed by operation and status
     facts, people, _ = stored(house, contract)
-    assert set(people) == {each.order_id for each in facts if each.status in READY and each.fulfilled_by == "MERCHANT"}
+    assert set(people) == {
+        each.order_id for each in facts if each.status in READY and each.fulfilled_by == "MERCHANT"
+    }
 
 
 def test_one_sellers_trouble_is_noted_with_its_reason_until_it_is_over(
@@ -260,7 +272,10 @@ lines = st.fixed_dictionaries({"nth": st.integers(1, 6), "times": st.integers(1,
 scripts = st.lists(
     st.tuples(
         st.sampled_from(
-            [*(("searchOrders", each) for each in SEARCH_FAULTS), *(("getOrder", each) for each in GET_FAULTS)]
+            [
+                *(("searchOrders", each) for each in SEARCH_FAULTS),
+                *(("getOrder", each) for each in GET_FAULTS),
+            ]
         ),
         lines,
     ).map(lambda drawn: {"operation": drawn[0][0], "fault": drawn[0][1], **drawn[1]}),

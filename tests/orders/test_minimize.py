@@ -26,7 +26,11 @@ def spoiled(**changes: Any) -> dict[str, Any]:
 
 
 def item(**changes: Any) -> dict[str, Any]:
-    return {"orderItemId": "111", "quantityOrdered": 1, "product": {"title": "Mug", "sellerSku": "MUG"}} | changes
+    return {
+        "orderItemId": "111",
+        "quantityOrdered": 1,
+        "product": {"title": "Mug", "sellerSku": "MUG"},
+    } | changes
 
 
 def test_an_order_is_cut_down_to_facts_and_recipient() -> None:
@@ -64,7 +68,13 @@ def test_unknown_fields_and_values_are_tolerated() -> None:
 
 
 def test_a_recipient_without_a_name_or_street_is_none() -> None:
-    for address in ({"name": "Ann"}, {"addressLine1": "1 St"}, {"name": " ", "addressLine1": "1 St"}, {}, None):
+    for address in (
+        {"name": "Ann"},
+        {"addressLine1": "1 St"},
+        {"name": " ", "addressLine1": "1 St"},
+        {},
+        None,
+    ):
         (order,) = page(spoiled(recipient={"deliveryAddress": address})).orders
         assert order.recipient is None
 
@@ -152,10 +162,22 @@ def test_a_character_written_as_two_surrogates_is_whole() -> None:
     assert both.orders[0].recipient.name == "Ann \U0001f600"
 
 
-BODIES = [b"", b"null", b"[]", b"{}", b'{"orders":null}', b'{"orders":{}}', b'{"orders":[', b"<html>", b"\xff"]
+BODIES = [
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"orders":null}',
+    b'{"orders":{}}',
+    b'{"orders":[',
+    b"<html>",
+    b"\xff",
+]
 
 
-@pytest.mark.parametrize("body", [*BODIES, b'{"orders":' + b"[" * 200_000 + b"]}"], ids=range(len(BODIES) + 1))
+@pytest.mark.parametrize(
+    "body", [*BODIES, b'{"orders":' + b"[" * 200_000 + b"]}"], ids=range(len(BODIES) + 1)
+)
 def test_what_is_no_page_of_orders_is_asked_for_again(body: bytes) -> None:
     with pytest.raises(Unavailable, match="request-7"):
         minimize(OrderPage(body, "request-7"), recipients=False)
@@ -172,7 +194,9 @@ def test_one_order_comes_whole_or_as_unusable() -> None:
     whole = minimize_one(OrderPage(body, "r"), recipients=True)
     assert isinstance(whole, MinimizedOrder)
     assert whole.recipient == ANN
-    spoilt = minimize_one(OrderPage(body.replace(b'"quantityOrdered": 1', b'"quantityOrdered": -1'), "r"), recipients=True)
+    spoilt = minimize_one(
+        OrderPage(body.replace(b'"quantityOrdered": 1', b'"quantityOrdered": -1'), "r"), recipients=True
+    )
     assert isinstance(spoilt, Unusable)
     assert spoilt.order_id == order_id(1)
 
@@ -193,7 +217,9 @@ json_values = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(wire_order(1, ANN))), json_values)
-def test_whatever_one_field_holds_the_neighbors_come_in_and_the_reason_tells_nothing(field: str, value: Any) -> None:
+def test_whatever_one_field_holds_the_neighbors_come_in_and_the_reason_tells_nothing(
+    field: str, value: Any
+) -> None:
     result = page(wire_order(2), spoiled(**{field: value}), wire_order(3))
     came_in = [each.facts.order_id for each in result.orders]
     assert came_in[0] == order_id(2)

@@ -13,9 +13,10 @@ from custody.bootstrap import House
 from custody.contracts.contract import Contract, TaskName
 from custody.database.tables import order_keys, orders, quarantine
 from custody.orders import cursor as cursors
+from custody.orders.life import facts_of
 from custody.orders.minimize import MinimizedPage, Unusable
 from custody.orders.records import MinimizedOrder, Recipient
-from custody.orders.store import facts_of, take_in
+from custody.orders.store import take_in
 
 from ..builders import (
     ANN,
@@ -45,7 +46,9 @@ def test_an_order_comes_in_with_its_facts_in_the_clear_and_its_recipient_sealed(
         row = connection.execute(select(orders)).mappings().one()
         assert facts_of(row) == order.facts
         assert unsealed(connection, house, contract) == {order_id(1): ANN}
-    stored = b"".join(bytes(value) if isinstance(value, bytes) else str(value).encode() for value in row.values())
+    stored = b"".join(
+        bytes(value) if isinstance(value, bytes) else str(value).encode() for value in row.values()
+    )
     assert not [value for value in msgspec.structs.astuple(ANN)[:5] if value and value.encode() in stored]
 
 

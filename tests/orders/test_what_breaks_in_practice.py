@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from amazon_simulator.config import INVENTORY
 from amazon_simulator.testing import Running
-
 from custody.bootstrap import House
 from custody.contracts.contract import Contract
 from custody.database.tables import ingest_cursors, order_keys, orders, quarantine, task_states, tombstones

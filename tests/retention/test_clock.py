@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from custody.retention.clock import Due, Hold, Life, Rule, due, is_due
 from hypothesis import given
 from hypothesis import strategies as st
+
+from custody.retention.clock import Due, Hold, Life, Rule, due, is_due
 
 T0 = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -47,7 +48,9 @@ def test_completed_work_may_be_given_a_grace_and_nothing_else_is() -> None:
 
 
 moments = st.datetimes(
-    datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)  # noqa: DTZ001 - Hypothesis adds the zone
+    datetime(2026, 1, 1),
+    datetime(2027, 12, 31),
+    timezones=st.just(UTC),
 )
 maybe = st.none() | moments
 lives = st.builds(

@@ -9,6 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, delete, event, insert, select, update
+
 from custody.bootstrap import House
 from custody.certificates.certificate import Certificate
 from custody.certificates.signing import read_keys
@@ -37,9 +41,6 @@ from custody.retention.plan import count_due, digest_of
 from custody.retention.purge import Outcome, Purger
 from custody.vault.envelope import Wrapper
 from custody.vault.key_ring import FileKeyRing
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, event, insert, select, update
 
 from ..builders import (
     ANN,
@@ -106,7 +107,9 @@ def place_hold(house: House, contract: Contract, number: int | None = None, **ch
 def published(house: House, certificate_id: str) -> Certificate:
     """Read a certificate's file as a stranger would, and verify it."""
     folder = house.settings.certificates
-    verdict = verify((folder / f"{certificate_id}.json").read_bytes(), read_keys((folder / "jwks.json").read_bytes()))
+    verdict = verify(
+        (folder / f"{certificate_id}.json").read_bytes(), read_keys((folder / "jwks.json").read_bytes())
+    )
     assert verdict.certificate is not None, verdict
     return verdict.certificate
 
@@ -134,7 +137,9 @@ def test_survivors_open_under_the_next_key_version_and_the_old_one_is_gone(
 
 def test_a_copy_of_an_erased_order_opens_nothing_afterwards(house: House, contract: Contract) -> None:
     with house.engine.connect() as connection:
-        copied = {table.name: connection.execute(select(table)).mappings().all() for table in (orders, order_keys)}
+        copied = {
+            table.name: connection.execute(select(table)).mappings().all() for table in (orders, order_keys)
+        }
     house.purger.purge(contract)
     ref = house.vault.ref(order_id(1))
     backup = {name: next(row for row in found if row["order_ref"] == ref) for name, found in copied.items()}
@@ -161,9 +166,14 @@ def test_the_certificate_says_who_what_why_how_and_when(house: House, contract: 
     assert "NIST SP 800-88" in said.how.standard
     assert said.when.first_due <= said.when.planned <= said.when.erased <= said.when.key_destroyed
     assert (said.verification.row_absence.checked, said.verification.row_absence.failed) == (2, 0)
-    assert (said.verification.negative_decryption.checked, said.verification.negative_decryption.failed) == (1, 0)
+    assert (said.verification.negative_decryption.checked, said.verification.negative_decryption.failed) == (
+        1,
+        0,
+    )
     assert not said.verification.residue_scan.performed
-    assert [(each.orders, each.basis, each.authority) for each in said.withheld] == [(1, "HMRC inquiry 7", "HMRC")]
+    assert [(each.orders, each.basis, each.authority) for each in said.withheld] == [
+        (1, "HMRC inquiry 7", "HMRC")
+    ]
     text = (house.settings.certificates / f"{purged.certificates[0]}.json").read_text()
     assert not [value for value in (ANN.name, order_id(1), *planned) if value in text]
 
@@ -236,7 +246,9 @@ def test_a_hold_withholds_its_order_and_nothing_else(house: House, contract: Con
     assert house.vault.ref(order_id(1)) in rows(house, orders, "order_ref")
 
 
-def test_a_hold_on_the_whole_contract_withholds_all_until_it_is_released(house: House, contract: Contract) -> None:
+def test_a_hold_on_the_whole_contract_withholds_all_until_it_is_released(
+    house: House, contract: Contract
+) -> None:
     place_hold(house, contract)
     assert house.purger.purge(contract).outcome is Outcome.NOTHING_DUE
     with house.engine.begin() as connection:
@@ -256,7 +268,9 @@ stamps = st.integers(-3, 3).map(lambda hours: NOW + timedelta(hours=hours))
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.builds(Hold, stamps, st.none() | stamps, st.none() | stamps), max_size=2), stamps)
-def test_the_database_and_the_clock_agree_on_what_is_due(house: House, placed: list[Hold], due_at: datetime) -> None:
+def test_the_database_and_the_clock_agree_on_what_is_due(
+    house: House, placed: list[Hold], due_at: datetime
+) -> None:
     with house.engine.connect() as connection:
         if not connection.execute(select(contracts.c.contract_id)).first():
             keep(house, add_contract(house), make_order())
@@ -283,7 +297,9 @@ def test_a_hold_placed_between_plan_and_erasure_is_respected(house: House, contr
     assert len(rows(house, purge_orders)) == 2
 
 
-def test_an_order_sealed_between_plan_and_erasure_has_its_key_tried_as_well(house: House, contract: Contract) -> None:
+def test_an_order_sealed_between_plan_and_erasure_has_its_key_tried_as_well(
+    house: House, contract: Contract
+) -> None:
     def seal() -> None:
         keep(house, contract, make_order(2, OLGA))  # it was known without its recipient
 
@@ -355,7 +371,9 @@ def test_a_row_left_behind_stops_the_certificate(
     assert house.purger.purge(contract).orders == 3
 
 
-def test_a_key_version_left_behind_stops_the_certificate(house: House, contract: Contract, ring: Ring) -> None:
+def test_a_key_version_left_behind_stops_the_certificate(
+    house: House, contract: Contract, ring: Ring
+) -> None:
     ring.before_destroy = lambda: False  # it reports success and does nothing
     with pytest.raises(PurgeUnsound, match="key version 1 still exists"):
         house.purger.purge(contract)
@@ -376,7 +394,9 @@ def test_a_leftover_key_that_still_opens_stops_the_certificate(
         ref = house.vault.ref(order_id(1))
         wrapped = Wrapper(contract.contract_id, 2, ring.read(contract.contract_id, 2)).wrap(ref, bytes(32))
         with house.engine.begin() as connection:
-            connection.execute(update(purge_probes).where(purge_probes.c.order_ref == ref).values(wrapped=wrapped))
+            connection.execute(
+                update(purge_probes).where(purge_probes.c.order_ref == ref).values(wrapped=wrapped)
+            )
 
     ring.before_destroy = plant
     with pytest.raises(PurgeUnsound, match="can still be opened"):
@@ -453,7 +473,9 @@ def test_a_quarantined_update_of_a_purged_order_goes_with_it(house: House, contr
     assert rows(house, quarantine, "order_id") == [order_id(4)]
 
 
-def test_of_two_purgers_at_once_one_is_told_that_the_other_is_at_work(house: House, contract: Contract) -> None:
+def test_of_two_purgers_at_once_one_is_told_that_the_other_is_at_work(
+    house: House, contract: Contract
+) -> None:
     entered, leave, results = threading.Event(), threading.Event(), []
 
     def slow() -> datetime:

@@ -3,11 +3,12 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from custody.errors import KeyUnavailable
 from custody.orders.records import ContractId, OrderRef
 from custody.vault.envelope import KEY_BYTES, RECIPIENT, Wrapper, order_ref, seal, unseal
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 ACME, REF = ContractId("acme-eu"), OrderRef("0" * 31 + "1")
@@ -76,7 +77,9 @@ def test_unwrap_after_wrap_is_identity_and_60_bytes(contract_key: bytes, key: by
     ],
     ids=["other key", "other version", "other contract", "other order"],
 )
-def test_a_wrapped_key_opens_only_under_its_version_and_for_its_order(wrapper: Wrapper, ref: OrderRef) -> None:
+def test_a_wrapped_key_opens_only_under_its_version_and_for_its_order(
+    wrapper: Wrapper, ref: OrderRef
+) -> None:
     with pytest.raises(KeyUnavailable):
         wrapper.unwrap(ref, Wrapper(ACME, 1, KEY).wrap(REF, OTHER_KEY))
 

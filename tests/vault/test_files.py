@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from custody.errors import BadInput
 from custody.vault import files
 
@@ -25,7 +26,9 @@ def test_a_new_file_and_every_folder_made_for_it_are_this_users_alone(tmp_path: 
         os.umask(old_mask)
     assert file.read_bytes() == SECRET
     assert mode(file) == 0o600
-    assert [mode(each) for each in (file.parent, file.parent.parent, file.parent.parent.parent)] == [0o700] * 3
+    assert [mode(each) for each in (file.parent, file.parent.parent, file.parent.parent.parent)] == [
+        0o700
+    ] * 3
 
 
 def test_a_file_that_is_there_is_left_as_it_was(tmp_path: Path) -> None:

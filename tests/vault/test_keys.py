@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from custody.errors import BadInput, KeyUnavailable
 from custody.orders.records import ContractId
 from custody.vault.key_ring import FileKeyRing
@@ -57,7 +58,9 @@ def test_a_destroyed_version_is_gone_and_destroying_it_twice_is_harmless(ring: F
     assert ring.read(ACME, 2) == kept
 
 
-def test_a_destroyed_version_was_overwritten_before_it_was_unlinked(ring: FileKeyRing, tmp_path: Path) -> None:
+def test_a_destroyed_version_was_overwritten_before_it_was_unlinked(
+    ring: FileKeyRing, tmp_path: Path
+) -> None:
     ring.create(ACME, 1)
     copy = tmp_path / "hard-link"
     os.link(tmp_path / "keys/ring/acme-eu/1.key", copy)
@@ -77,7 +80,9 @@ def test_a_key_file_holds_the_key_only_wrapped_and_is_private(ring: FileKeyRing,
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_a_key_file_moved_to_another_version_or_contract_does_not_open(ring: FileKeyRing, tmp_path: Path) -> None:
+def test_a_key_file_moved_to_another_version_or_contract_does_not_open(
+    ring: FileKeyRing, tmp_path: Path
+) -> None:
     ring.create(ACME, 1)
     ring.create(ZENITH, 1)
     here = tmp_path / "keys/ring"
@@ -111,7 +116,9 @@ def test_a_missing_or_damaged_root_key_is_told_apart_from_a_wrong_one(tmp_path: 
         missing.protect("x", b"")
 
 
-def test_a_secret_is_read_as_written_last_and_lies_there_encrypted(store: FileSecretStore, tmp_path: Path) -> None:
+def test_a_secret_is_read_as_written_last_and_lies_there_encrypted(
+    store: FileSecretStore, tmp_path: Path
+) -> None:
     store.write("lwa/client-secret", b"canary-old")
     store.write("lwa/client-secret", b"canary-new")
     assert store.read("lwa/client-secret") == b"canary-new"

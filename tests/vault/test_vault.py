@@ -5,13 +5,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import update
+
 from custody.bootstrap import House
 from custody.contracts.contract import TaskName
 from custody.database.tables import contracts, disclosures, order_keys, orders
 from custody.errors import BadInput, KeyUnavailable, PurposeNotGranted
 from custody.orders.records import ContractId, Recipient
 from custody.retention.purge import Outcome
-from sqlalchemy import update
 
 from ..builders import ANN, OLGA, add_contract, complete, keep, make_order, order_id, rows, unsealed
 

@@ -27,8 +27,8 @@ from custody.fulfillment.ready import ready
 from custody.fulfillment.shipments import Parcel
 from custody.fulfillment.work import TaskState
 from custody.orders.ingest import Puller, seller_of
+from custody.orders.life import facts_of
 from custody.orders.records import OrderId, OrderRef
-from custody.orders.store import facts_of
 from custody.settings import Settings
 from custody.vault.vault import Vault
 
@@ -90,11 +90,14 @@ class ConfirmShipment:
         return len(shown), [OrderId(row["order_id"]) for row in rows if row["order_ref"] not in shown]
 
     def _tell(self, contract: Contract, actor: str, now: datetime) -> tuple[int, int, TryLater | None]:
+        """Tell what there is to tell; no order twice, however new its parcels or its last telling seem."""
         sent = failed = 0
-        while rows := self._untold(contract, now):
+        told: set[str] = set()
+        while rows := [row for row in self._untold(contract, now) if row["order_ref"] not in told]:
             refs = [OrderRef(row["order_ref"]) for row in rows]
+            told.update(refs)
+            parcels = self._parcels(refs)  # before they are opened: one that comes in between waits
             opened = self._vault.open_shipments(contract, refs, actor=actor, now=now)
-            parcels = self._parcels(refs)
             for row in rows:
                 ref = OrderRef(row["order_ref"])
                 try:

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from custody.contracts.contract import Contract, TaskName
 from custody.database.tables import contracts, orders, task_states
 from custody.fulfillment.work import TaskState
+from custody.orders.life import due_of, facts_of, progress_of
 from custody.orders.records import OrderRef
-from custody.orders.store import due_of, facts_of, progress_of
 
 PARAMETERS = 5_000  # rows a statement; PostgreSQL takes 65,535 parameters
 

@@ -14,8 +14,8 @@ from custody.fulfillment.ledger import record
 from custody.fulfillment.ready import ready
 from custody.fulfillment.slip import render_slip
 from custody.fulfillment.work import NO_ADDRESS, TaskState
+from custody.orders.life import facts_of
 from custody.orders.records import OrderRef, Recipient
-from custody.orders.store import facts_of
 from custody.settings import Settings
 from custody.vault.vault import SLIP, Vault
 

@@ -12,8 +12,8 @@ from custody.fulfillment.interface import Worked
 from custody.fulfillment.ledger import record
 from custody.fulfillment.ready import ready
 from custody.fulfillment.work import TaskState
+from custody.orders.life import facts_of
 from custody.orders.records import OrderRef
-from custody.orders.store import facts_of
 from custody.settings import Settings
 
 

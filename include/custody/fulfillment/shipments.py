@@ -151,9 +151,11 @@ def _unknown(connection: Connection, ref: OrderRef) -> BadInput:
 
 def _items(ordered: tuple[Item, ...], given: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     whole = {item.order_item_id: item.quantity for item in ordered if item.quantity}
-    sent = dict(given) or whole
-    for item_id, quantity in sent.items():
-        if quantity < 1 or quantity > whole.get(item_id, 0):
+    parts = list(given)
+    sent: dict[str, int] = {} if parts else whole
+    for item_id, quantity in parts:
+        sent[item_id] = sent.get(item_id, 0) + quantity
+        if quantity < 1 or sent[item_id] > whole.get(item_id, 0):
             raise BadInput("the item is not in the order, or not in that quantity.")
     return tuple(sorted(sent.items()))
 

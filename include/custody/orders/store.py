@@ -16,29 +16,25 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, RowMapping, Select, Text, and_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from custody.contracts.contract import Contract, TaskName
+from custody.contracts.contract import Contract
 from custody.database.arrays import among
 from custody.database.copy import copy_rows
-from custody.database.tables import order_keys, orders, task_states, tombstones
+from custody.database.tables import order_keys, orders, tombstones
 from custody.database.tables import quarantine as quarantine_table
-from custody.fulfillment.work import Progress, TaskState, completed_at
 from custody.orders import quarantine
+from custody.orders.life import due_of, progress_of
 from custody.orders.minimize import MinimizedPage, Unusable
 from custody.orders.records import (
     ContractId,
-    Item,
     MinimizedOrder,
     OrderFacts,
-    OrderId,
     OrderRef,
-    Package,
     SealedOrder,
 )
-from custody.retention.clock import DELIVERED, Due, Life, due
+from custody.retention.clock import DELIVERED, Due
 from custody.vault.vault import Sealing, Vault
 
 _json = msgspec.json.Encoder().encode
-_Progress = Mapping[TaskName, Progress]
 
 
 class Intake(msgspec.Struct, frozen=True):
@@ -118,20 +114,6 @@ def take_in(
         quarantined=len(page.unusable) + len(strangers),
         sealed=len(newly_sealed),
     )
-
-
-def progress_of(
-    connection: Connection, refs: Collection[OrderRef]
-) -> dict[OrderRef, dict[TaskName, Progress]]:
-    """Give the state of every started task of the given orders."""
-    found: dict[OrderRef, dict[TaskName, Progress]] = {}
-    if not refs:
-        return found
-    columns = (task_states.c.order_ref, task_states.c.task, task_states.c.state, task_states.c.updated_at)
-    for row in connection.execute(select(*columns).where(among(task_states.c.order_ref, refs))):
-        states = found.setdefault(OrderRef(row.order_ref), {})
-        states[TaskName(row.task)] = Progress(TaskState(row.state), row.updated_at)
-    return found
 
 
 def _newest(vault: Vault, page: Iterable[MinimizedOrder]) -> dict[OrderRef, MinimizedOrder]:
@@ -222,57 +204,8 @@ def _has_key(before: RowMapping | None) -> bool:
     return before is not None and before["wrapped"] is not None
 
 
-def _sealed(
-    sealing: Sealing, ref: OrderRef, order: MinimizedOrder, before: RowMapping | None
-) -> SealedOrder:
+def _sealed(sealing: Sealing, ref: OrderRef, order: MinimizedOrder, before: RowMapping | None) -> SealedOrder:
     return sealing.seal(ref, order, wrapped_key=before["wrapped"] if before is not None else None)
-
-
-def due_of(
-    contract: Contract,
-    facts: OrderFacts,
-    delivered_at: datetime | None,
-    progress: _Progress,
-    grace: timedelta,
-    pulled_at: datetime,
-) -> Due:
-    """Work out when an order falls due, from its facts and the state of its tasks; never before we had it."""
-    complete = completed_at(
-        contract.tasks,
-        status=facts.status,
-        fulfilled_by=facts.fulfilled_by,
-        programs=facts.programs,
-        last_updated_at=facts.last_updated_at,
-        progress=progress,
-    )
-    life = Life(
-        created_at=facts.created_at,
-        status=facts.status,
-        last_updated_at=facts.last_updated_at,
-        deliver_by=facts.deliver_by,
-        delivered_at=delivered_at,
-        completed_at=complete,
-        package_statuses=tuple([package.status for package in facts.packages]),
-        contract_ended_at=contract.ended_at,
-    )
-    earliest = due(life, completed_grace=grace)
-    return earliest._replace(at=max(earliest.at, pulled_at))
-
-
-def facts_of(row: RowMapping) -> OrderFacts:
-    """Give the facts of an order's row."""
-    return OrderFacts(
-        OrderId(row["order_id"]),
-        row["marketplace_id"],
-        row["status"],
-        row["fulfilled_by"],
-        tuple(row["programs"]),
-        row["created_at"],
-        row["last_updated_at"],
-        row["deliver_by"],
-        msgspec.convert(row["order_items"], tuple[Item, ...]),
-        msgspec.convert(row["packages"], tuple[Package, ...]),
-    )
 
 
 def _delivered_at(before: RowMapping | None, facts: OrderFacts, now: datetime) -> datetime | None:

@@ -14,7 +14,7 @@ from custody.database.tables import (
     shipments,
     task_states,
 )
-from custody.errors import KeyUnavailable, PurgeUnsound
+from custody.errors import PurgeUnsound
 from custody.orders.records import OrderRef
 from custody.retention.records import PurgePlan, Verification
 from custody.vault.envelope import Wrapper
@@ -58,7 +58,7 @@ def _try_probes(connection: Connection, key_ring: KeyRing, plan: PurgePlan) -> i
     tried = 0
     for ref, wrapped in _probes(connection, plan):
         tried += 1
-        if any(_opens(wrapper, ref, wrapped) for wrapper in wrappers):
+        if any(wrapper.opens(ref, wrapped) for wrapper in wrappers):
             raise PurgeUnsound(f"Purge {plan.purge_id}: the key of order {ref} can still be opened.")
     if tried != plan.probes:
         raise PurgeUnsound(
@@ -76,16 +76,8 @@ def _probes(connection: Connection, plan: PurgePlan) -> Iterator[tuple[OrderRef,
             .order_by(purge_probes.c.order_ref)
             .limit(CHUNK)
         ).all()
-        for row in chunk:
-            yield OrderRef(row.order_ref), row.wrapped
+        for ref, wrapped in chunk:
+            yield OrderRef(ref), wrapped
         if not chunk:
             return
         last = chunk[-1].order_ref
-
-
-def _opens(wrapper: Wrapper, ref: OrderRef, wrapped: bytes) -> bool:
-    try:
-        wrapper.unwrap(ref, wrapped)
-    except KeyUnavailable:
-        return False
-    return True

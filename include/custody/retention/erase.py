@@ -38,36 +38,26 @@ from custody.vault.key_ring import KeyRing
 CHUNK = 20_000  # survivors rewrapped at a time: some 4 MB
 
 
-def still_fits(connection: Connection, plan: PurgePlan, now: datetime) -> bool:
-    """Tell whether exactly the planned orders may still be erased; holds the contract until the end.
+def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datetime) -> Erasure | None:
+    """Delete what the plan names and move the survivors' keys; None when the plan no longer fits.
 
-    A hold placed since, an order that a new key version reached, or one that gained or lost its
-    key makes the plan stale; a new one is made.
+    It fits while exactly the planned orders may go: a hold placed since, another key version, or an
+    order that gained or lost its key makes it stale. The caller then rolls back, and a new plan is made.
     """
     version = connection.execute(
         select(contracts.c.key_version).where(contracts.c.contract_id == plan.contract_id).with_for_update()
     ).scalar_one()
-    planned = purge_orders.c.purge_id == plan.purge_id
-    there, keyed = connection.execute(
-        select(func.count(orders.c.order_ref), func.count(order_keys.c.order_ref))
-        .select_from(purge_orders)
-        .join(orders, orders.c.order_ref == purge_orders.c.order_ref)
-        .outerjoin(order_keys, _keyed())
-        .where(planned, due_and_not_held(plan.contract_id, now))
-    ).one()
-    return bool(version == plan.key_version and there == plan.orders and keyed == plan.probes)
-
-
-def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datetime) -> Erasure:
-    """Delete what the plan names and move the survivors' keys; the caller holds the contract."""
-    _bury(connection, plan, now)
-    deleted = {}
-    for table in (artifacts, shipments, task_states, order_keys, orders):
+    if version != plan.key_version:
+        return None
+    deleted = {orders.name: _bury(connection, plan, now)}
+    for table in (artifacts, shipments, task_states, order_keys):
         condition = table.c.order_ref == purge_orders.c.order_ref
         statement = delete(table).where(condition, purge_orders.c.purge_id == plan.purge_id)
         if table is order_keys:
             statement = statement.where(order_keys.c.contract_id == plan.contract_id)
         deleted[table.name] = connection.execute(statement).rowcount
+    if (deleted[orders.name], deleted[order_keys.name]) != (plan.orders, plan.probes):
+        return None
     connection.execute(
         delete(quarantine).where(
             quarantine.c.contract_id == plan.contract_id,
@@ -79,27 +69,35 @@ def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datet
     return Erasure(now, bool(plan.probes), survivors, deleted)
 
 
-def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> None:
-    """Leave a tombstone for each order: its ref and coarse facts, so that it is recognized."""
-    remains = (
-        select(
+def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
+    """Delete the planned orders that may go, and leave a tombstone of each; give how many they were.
+
+    A tombstone holds the ref and coarse facts, so that the order is recognized. One statement does
+    both, so that each order is looked up once.
+    """
+    gone = (
+        delete(orders)
+        .where(
+            orders.c.order_ref == purge_orders.c.order_ref,
+            purge_orders.c.purge_id == plan.purge_id,
+            due_and_not_held(plan.contract_id, now),
+        )
+        .returning(
             orders.c.order_ref,
             orders.c.contract_id,
-            literal(plan.purge_id),
+            literal(plan.purge_id).label("purge_id"),
             orders.c.marketplace_id,
             orders.c.status,
-            func.date(func.timezone("UTC", orders.c.created_at)),
-            literal(now.date()),
+            func.date(func.timezone("UTC", orders.c.created_at)).label("created_on"),
+            literal(now.date()).label("purged_on"),
             orders.c.purge_rule,
-            exists(select(order_keys.c.order_ref).where(_keyed())),
-            _tasks_done(),
+            exists(select(order_keys.c.order_ref).where(_keyed()).correlate(orders)).label("was_sealed"),
+            _tasks_done().label("tasks_done"),
         )
-        .join(purge_orders, purge_orders.c.order_ref == orders.c.order_ref)
-        .where(purge_orders.c.purge_id == plan.purge_id)
+        .cte("gone")
     )
-    connection.execute(
-        insert(tombstones).from_select([column.name for column in tombstones.columns], remains)
-    )
+    names = [column.name for column in tombstones.columns]
+    return connection.execute(insert(tombstones).from_select(names, select(gone))).rowcount
 
 
 def _keyed() -> ColumnElement[bool]:
@@ -152,8 +150,8 @@ def _replace(
     connection.execute(
         delete(order_keys).where(
             order_keys.c.contract_id == contract_id,
-            order_keys.c.order_ref >= chunk[0][0],
-            order_keys.c.order_ref <= chunk[-1][0],
+            order_keys.c.order_ref.between(chunk[0][0], chunk[-1][0]),
+            order_keys.c.key_version != version,
         )
     )
     copy_rows(connection, order_keys, ((contract_id, ref, version, wrapped) for ref, wrapped in chunk))

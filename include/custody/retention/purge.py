@@ -23,7 +23,7 @@ from custody.database.tables import contracts, purge_orders, purge_probes, purge
 from custody.errors import PurgeUnsound
 from custody.orders.records import ContractId
 from custody.retention import check
-from custody.retention.erase import erase, still_fits
+from custody.retention.erase import erase
 from custody.retention.plan import count_due, plan, withheld
 from custody.retention.records import Destruction, Evidence, PurgePlan, PurgeState
 from custody.vault.key_ring import KeyRing
@@ -124,13 +124,16 @@ class Purger:
         return evidence
 
     def _erase(self, evidence: Evidence) -> Evidence | None:
-        now = self._clock()
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            done = erase(connection, self._key_ring, evidence.plan, self._clock())
+            if done is not None:
+                return _record(
+                    connection, msgspec.structs.replace(evidence, erasure=done), PurgeState.ERASED
+                )
+            transaction.rollback()
         with self._engine.begin() as connection:
-            if not still_fits(connection, evidence.plan, now):
-                _drop(connection, evidence.plan)
-                return None
-            done = erase(connection, self._key_ring, evidence.plan, now)
-            return _record(connection, msgspec.structs.replace(evidence, erasure=done), PurgeState.ERASED)
+            _drop(connection, evidence.plan)
+        return None
 
     def _destroy(self, evidence: Evidence) -> Evidence:
         plan = evidence.plan

@@ -57,6 +57,14 @@ class Wrapper:
         nonce = urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, order_key, self._bound + ref.encode())
 
+    def opens(self, ref: OrderRef, wrapped: bytes) -> bool:
+        """Tell whether ``unwrap`` would give a key."""
+        try:
+            self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], self._bound + ref.encode())
+        except (InvalidTag, ValueError):
+            return False
+        return True
+
     def unwrap(self, ref: OrderRef, wrapped: bytes) -> bytes:
         """Decrypt what ``wrap`` of the same contract key version made; raises KeyUnavailable."""
         try:

@@ -14,9 +14,10 @@ def fail_with_recipients_open() -> None:
 
     @task
     def fail() -> None:
+        from sqlalchemy import select
+
         from custody.bootstrap import house
         from custody.database.tables import orders
-        from sqlalchemy import select
 
         with house() as here:
             opened = []

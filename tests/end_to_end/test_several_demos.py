@@ -1,0 +1,74 @@
+"""``make demo ONCE=1`` completes, can be checked by anyone, leaves nothing running, and says what did not work."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import Demos
+from .demos import Demo, verify
+
+FIELDS = {"sellers", "orders_pulled", "orders_sealed", "orders_fulfilled", "orders_purged"}
+FIELDS |= {"certificates", "certificates_valid", "seconds"}
+
+
+@pytest.fixture(scope="module", params=["own", "other"], ids=["own stand-in", "AMAZON and SELLERS"])
+def completed(demos: Demos, request: pytest.FixtureRequest) -> Demo:
+    """One of the two that are to complete, at its end."""
+    chosen: Demo = getattr(demos, request.param)
+    assert chosen.ended() == 0, chosen.said()
+    return chosen
+
+
+def test_a_demo_completes_and_writes_its_summary(completed: Demo) -> None:
+    found = completed.summary()
+    assert FIELDS <= found.keys()
+    assert found["sellers"] in (2, 3)
+    assert found["orders_pulled"] >= found["orders_sealed"] >= found["orders_fulfilled"] > 0
+    assert found["orders_purged"] >= found["orders_fulfilled"]
+    assert found["certificates_valid"] == len(found["certificates"]) > 0
+    assert found["seconds"] > 0
+
+
+def test_no_process_is_left_of_a_demo(completed: Demo) -> None:
+    assert completed.left() == []
+
+
+def test_the_summary_can_be_read_by_a_person(completed: Demo) -> None:
+    said = completed.said()
+    wanted = ("orders pulled", "sealed", "fulfilled", "purged", "withheld", "all valid", "http://127.0.0.1:", "admin")
+    assert not [each for each in wanted if each not in said], said
+
+
+def test_anyone_can_verify_the_certificates(completed: Demo, tmp_path: Path) -> None:
+    (first, *_) = map(Path, completed.summary()["certificates"])
+    for file in (first, first.with_name("jwks.json")):
+        shutil.copy(file, tmp_path)
+    copy = tmp_path / first.name
+    assert verify(copy).returncode == 0
+    assert verify(copy, "--jwks", str(tmp_path / "none.json")).returncode == 2
+    copy.write_bytes(first.read_bytes().replace(b'"', b"'", 1))
+    assert verify(copy).returncode == 1
+
+
+def test_the_keys_of_another_home_do_not_verify(demos: Demos) -> None:
+    assert [demos.own.ended(), demos.other.ended()] == [0, 0]
+    (first, *_) = map(Path, demos.own.summary()["certificates"])
+    judged = verify(first, "--jwks", str(demos.other.home / "certificates" / "jwks.json"))
+    assert judged.returncode == 1
+    assert "key" in judged.stderr
+
+
+def test_a_seller_who_has_left_is_named_and_its_neighbor_is_served(demos: Demos) -> None:
+    ended = demos.in_trouble
+    assert ended.ended() == 1
+    said = ended.said()
+    sellers = (ended.home.parent / "troubled.csv").read_text().splitlines()[1:]
+    names, tokens = zip(*((line.split(",")[1], line.split(",")[-1]) for line in sellers), strict=True)
+    assert "Traceback" not in said
+    assert [name for name in names if f"Not complete: {name}:" in said] == list(names[1:])
+    assert not [token for token in tokens if token in said]
+    found = ended.summary()
+    assert found["orders_pulled"] == found["orders_purged"] + sum(found["orders_waiting"].values()) > 0
+    assert found["certificates_valid"] == len(found["certificates"]) > 0
+    assert ended.left() == []
