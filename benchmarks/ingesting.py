@@ -9,6 +9,7 @@ import sys
 import time
 
 import msgspec
+
 from custody.bootstrap import house
 from custody.settings import Settings
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import Engine, create_engine, make_url, text
+
 from custody.bootstrap import House
 from custody.contracts import registry
 from custody.contracts.contract import Contract, ContractState, TaskName
@@ -14,14 +16,13 @@ from custody.database.migrate import migrate
 from custody.orders.records import ContractId
 from custody.settings import Settings
 from custody_local.postgres import PostgresServer
-from sqlalchemy import Engine, create_engine, make_url, text
 
 NOW = datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The library at work as its application role, and the owner's way in, which makes room between rounds."""
+    """The library as its application role, and the owner's way in, which makes room between rounds."""
 
     house: House
     owner: Engine

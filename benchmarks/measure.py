@@ -33,7 +33,10 @@ class Measured:
 
 
 def by_turns(
-    rounds: int, contestants: Mapping[str, Callable[[], int]], *, before_each: Callable[[], object] = lambda: None
+    rounds: int,
+    contestants: Mapping[str, Callable[[], int]],
+    *,
+    before_each: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
     """Let contestants run in turn, several times; give each one's median of seconds per unit of work.
 

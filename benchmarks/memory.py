@@ -13,19 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from custody.contracts import registry
-from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
-from amazon_simulator.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy import text
 
+from amazon_simulator.config import Config
 from benchmarks.installation import NOW, Installation, installation
 from benchmarks.measure import Measured, console
+from custody.contracts import registry
+from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
 
 ORDERS = 1_000_000
 ORDERS_A_SCALE = 500  # orders for which Amazon's bursts are enough once: 20 searches, as 10 pages take 10,
 # and 30 single orders, which are too few, so that recipients are searched for as well
-SELLERS = 1  # one pull that does not end, rather than many small ones
+# One pull that does not end, of orders that do not change meanwhile: what changes is for the next pull.
+_STILL = {
+    "--sellers": 1,
+    "--pending-seconds": 1e8,
+    "--delivery-seconds": 1e8,
+    "--share-without-address": 0,
+}
 LIMIT = 300.0  # MB, of 1,000,000 bytes
 MOST = 0.99  # those of the last two minutes are not in the window that Amazon lets us see
 _LOOK = 1.0  # seconds between two looks at how far it is
@@ -34,16 +40,23 @@ _LOOK = 1.0  # seconds between two looks at how far it is
 def run(orders: int = ORDERS) -> list[Measured]:
     """Ingest in a process of its own, recipients and all; give its peak."""
     scale = max(1.0, orders / ORDERS_A_SCALE)
-    with _stand_in(orders, scale) as (address, sellers), installation(stand_in=address, quota_scale=scale) as at_hand:
+    with (
+        _stand_in(orders, scale) as (address, sellers),
+        installation(stand_in=address, quota_scale=scale) as at_hand,
+    ):
         _register(at_hand, sellers)
         told = _ingested(at_hand, orders)
         with at_hand.owner.connect() as connection:
-            count, sealed = connection.execute(text("SELECT count(*), count(sealed) FROM custody.orders")).one()
+            count, sealed = connection.execute(
+                text("SELECT count(*), count(sealed) FROM custody.orders")
+            ).one()
     if count < orders * MOST:
         raise RuntimeError(f"{count} of {orders} orders came in: {told['outcomes']}.")
     note = f"{orders:,} orders, of which {sealed:,} with a recipient sealed"
     return [
-        Measured(f"memory while ingesting {orders:,} orders", told["peak_bytes"] / 1e6, "MB", LIMIT, at_least=False),
+        Measured(
+            f"memory while ingesting {orders:,} orders", told["peak_bytes"] / 1e6, "MB", LIMIT, at_least=False
+        ),
         Measured("ingesting over HTTP, orders listed", orders / told["seconds"], "orders/s", note=note),
     ]
 
@@ -91,7 +104,9 @@ def _watch(at_hand: Installation, process: "subprocess.Popen[bytes]", orders: in
 
 def _about(connection: Any, table: str) -> int:
     """Give the rows ever inserted less those deleted, which the server counts anyway."""
-    query = text("SELECT n_tup_ins - n_tup_del FROM pg_stat_user_tables WHERE schemaname = 'custody' AND relname = :t")
+    query = text(
+        "SELECT n_tup_ins - n_tup_del FROM pg_stat_user_tables WHERE schemaname = 'custody' AND relname = :t"
+    )
     return int(connection.execute(query, {"t": table}).scalar_one())
 
 
@@ -110,8 +125,9 @@ def _stand_in(orders: int, scale: float) -> Iterator[tuple[str, str]]:
     """Run a stand-in in a process of its own; give its address and its sellers' file."""
     with tempfile.TemporaryDirectory(prefix="custody-bench-") as directory:
         sellers = Path(directory) / "sellers.csv"
-        command = [sys.executable, "-m", "amazon_simulator", "--orders", str(orders), "--sellers", str(SELLERS)]
-        command += ["--quota-scale", str(scale), "--share-without-address", "0", "--sellers-csv", str(sellers)]
+        options = {**_STILL, "--orders": orders, "--quota-scale": scale, "--sellers-csv": sellers}
+        command = [sys.executable, "-m", "amazon_simulator"]
+        command += [str(part) for option in options.items() for part in option]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             assert process.stdout is not None

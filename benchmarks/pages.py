@@ -3,6 +3,7 @@
 from functools import cache
 
 import msgspec
+
 from amazon_simulator.config import Config
 from amazon_simulator.pages import write_page
 from amazon_simulator.queries import read_query

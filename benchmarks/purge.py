@@ -5,16 +5,16 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from rich.progress import track
+
+from benchmarks.installation import NOW, Installation, contract_of, installation
+from benchmarks.measure import Measured, console
 from custody.bootstrap import House
 from custody.contracts.contract import Contract, TaskName
 from custody.orders.minimize import MinimizedPage
 from custody.orders.records import Item, MinimizedOrder, OrderFacts, OrderId, Recipient
 from custody.orders.store import take_in
 from custody.retention.purge import Outcome
-from rich.progress import track
-
-from benchmarks.installation import NOW, Installation, contract_of, installation
-from benchmarks.measure import Measured, console
 
 DUE = 100_000
 SURVIVORS = 100_000
@@ -78,7 +78,7 @@ def _facts(turn: int, number: int, promised: datetime) -> OrderFacts:
 
 
 def _settle(at_hand: Installation) -> None:
-    """Let the server finish what the filling left to do: a checkpoint, and what autovacuum would do by and by."""
+    """Let the server finish what the filling left to do, as autovacuum would by and by."""
     with at_hand.server.connection("custody") as connection:
         connection.execute("VACUUM ANALYZE custody.orders, custody.order_keys")
         connection.execute("CHECKPOINT")

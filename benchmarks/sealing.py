@@ -7,22 +7,24 @@ from datetime import timedelta
 
 import psycopg
 from cryptography.fernet import Fernet
-from custody.contracts.contract import Contract, TaskName
-from custody.orders import cursor as cursors
-from custody.orders.minimize import minimize
-from custody.orders.records import OrderPage
-from custody.orders.store import take_in
 from sqlalchemy import text
 
 from benchmarks import bare_loop, straightforward
 from benchmarks.installation import NOW, Installation, contract_of, installation
 from benchmarks.measure import Measured, by_turns
 from benchmarks.pages import PAGE_SIZE, order_pages
+from custody.contracts.contract import Contract, TaskName
+from custody.orders import cursor as cursors
+from custody.orders.minimize import minimize
+from custody.orders.records import OrderPage
+from custody.orders.store import take_in
 
 ROUNDS = 9
 PAGES = 50  # a round of the library and of the bare loop: 5,000 orders
 FIRST_PAGES = 10  # a round of the straightforward pipeline, whose cost a page does not fall with their number
-_AGAIN = text("UPDATE custody.ingest_cursors SET window_after = NULL, pagination_token = NULL, token_at = NULL")
+_AGAIN = text(
+    "UPDATE custody.ingest_cursors SET window_after = NULL, pagination_token = NULL, token_at = NULL"
+)
 _OVERLAP = timedelta(minutes=5)
 
 
@@ -58,7 +60,7 @@ def run() -> list[Measured]:
     custody_s, bare_s, first_s = seconds["custody"], seconds["bare"], seconds["straightforward"]
     return [
         Measured("sealing path, of a bare loop", 100 * bare_s / custody_s, "%", 60.0),
-        Measured("sealing path, against pandas + Fernet + to_sql", first_s / custody_s, "×", 8.0),
+        Measured("sealing path, against pandas + Fernet + to_sql", first_s / custody_s, "times", 8.0),
         Measured("sealing path", 1 / custody_s, "orders/s"),
         Measured("bare loop", 1 / bare_s, "orders/s"),
         Measured("pandas + Fernet + to_sql", 1 / first_s, "orders/s"),

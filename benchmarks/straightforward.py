@@ -15,9 +15,18 @@ SCHEMA = "public"
 TABLES = ("straightforward_orders", "straightforward_items")
 _ADDRESS = "recipient.deliveryAddress."
 _PERSONAL = (
-    "name companyName addressLine1 addressLine2 addressLine3 city districtOrCounty stateOrRegion "
-    "municipality postalCode countryCode"
-).split()
+    "name",
+    "companyName",
+    "addressLine1",
+    "addressLine2",
+    "addressLine3",
+    "city",
+    "districtOrCounty",
+    "stateOrRegion",
+    "municipality",
+    "postalCode",
+    "countryCode",
+)
 _FACTS = {
     "orderId": "order_id",
     "salesChannel.marketplaceId": "marketplace_id",

@@ -22,8 +22,8 @@ TIERS = (
     )),
     ("stores and edges", (
         "amazon", "vault", "database", "contracts.registry", "certificates.signing", "certificates.verify",
-        "orders.cursor", "orders.quarantine", "orders.store", "orders.life", "fulfillment.ledger", "fulfillment.ready",
-        "fulfillment.slip",
+        "orders.cursor", "orders.quarantine", "orders.store", "orders.life", "fulfillment.ledger",
+        "fulfillment.ready", "fulfillment.slip",
     )),
     ("steps", ("orders", "fulfillment", "retention", "certificates", "contracts", "status")),
     ("bootstrap", ("bootstrap",)),

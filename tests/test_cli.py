@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer
+from sqlalchemy import make_url
 
 from custody import cli
 from custody.bootstrap import House
@@ -105,7 +106,7 @@ def test_sellers_are_imported_once_and_their_tokens_shown_nowhere(
     assert here.secrets.read(refresh_token_of("a1acme-eu")) == TOKEN.encode()
     listed = run("contract", "list")[1]
     assert "Acme Goods" in listed
-    assert TOKEN not in "".join(first + again[1:] + (listed,) if False else [*first[1:], *again[1:], listed])
+    assert TOKEN not in "".join([*first[1:], *again[1:], listed])
 
 
 @pytest.mark.parametrize(
@@ -218,8 +219,6 @@ def test_the_installations_own_keys_cannot_be_overwritten_by_hand(run: Run, here
 def test_the_database_is_upgraded_with_the_owners_password(
     run: Run, here: House, database: Any, tmp_path: Path
 ) -> None:
-    from sqlalchemy import make_url
-
     password = tmp_path / "owner.password"
     password.write_text(f"{make_url(database.owner_url).password}\n")
     assert run("database", "upgrade", "--password-file", str(password))[0] == 0

@@ -13,7 +13,7 @@ from custody_local.errors import NotReady
 
 _FINISHED = frozenset({"success", "failed"})
 _POLL = 0.5  # seconds
-_TIMEOUT = 30.0  # seconds; the first request after a start takes 5
+_TIMEOUT = 180.0  # seconds; the first request after a start takes 5, on a machine under load 40
 _PAGE = 100  # Airflow's largest page ([api] maximum_page_limit)
 
 
@@ -147,16 +147,25 @@ class AirflowApi:
                 return found
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        answer = self._client.request(method, path, **options)
+        answer = self._sent(method, path, **options)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             self._log_in()
-            answer = self._client.request(method, path, **options)
+            answer = self._sent(method, path, **options)
         if answer.is_error:
             raise NotReady(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
         return answer
 
+    def _sent(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise NotReady(
+                f"Airflow gave no answer to {method} {path} ({type(error).__name__}); see logs/api-server.log."
+            ) from None
+
     def _log_in(self) -> None:
-        answer = self._client.post("/auth/token", json={"username": self._user, "password": self._password})
+        who = {"username": self._user, "password": self._password}
+        answer = self._sent("POST", "/auth/token", json=who)
         if answer.is_error:
             raise NotReady(f"Airflow answered {answer.status_code} to the login of {self._user}.")
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -18,10 +18,19 @@ DELETED = {"artifacts": 3, "shipments": 2, "task_states": 6, "order_keys": 3, "o
 def make_evidence() -> Evidence:
     """Build the evidence of a verified purge of three orders, with one withheld."""
     plan = PurgePlan(
-        "purge-20261120T120000-0123456789ab", make_contract().contract_id, "sha256:" + "0" * 64, 3, 1, 3, "0" * 64,
-        {"completed": 2, "cancelled": 1}, NOW - timedelta(days=2), NOW, NOW,
-        (HeldBack(1, "HMRC inquiry 7", "HMRC", NOW + timedelta(days=90)),),
-    )  # fmt: skip
+        purge_id="purge-20261120T120000-0123456789ab",
+        contract_id=make_contract().contract_id,
+        digest="sha256:" + "0" * 64,
+        orders=3,
+        key_version=1,
+        probes=3,
+        merkle_root="0" * 64,
+        rules={"completed": 2, "cancelled": 1},
+        first_due=NOW - timedelta(days=2),
+        last_due=NOW,
+        planned_at=NOW,
+        withheld=(HeldBack(1, "HMRC inquiry 7", "HMRC", NOW + timedelta(days=90)),),
+    )
     return Evidence(
         plan, Erasure(NOW, True, 7, DELETED), Destruction(NOW, ("acme-eu/1",)), Verification(NOW, 3, 3)
     )

@@ -21,7 +21,9 @@ from psycopg import sql
 
 from custody_local.postgres import PostgresServer
 
-FEWEST_BYTES = 6  # 48 bits: in 1 GB of random bytes, a thousand such values have a chance of 1 in 280 to turn up
+FEWEST_BYTES = (
+    6  # 48 bits: in 1 GB of random bytes, a thousand such values have a chance of 1 in 280 to turn up
+)
 FEWEST_DIGITS = 8  # shorter ones are part of times, ids and sizes
 FEWEST_BASE64 = 7  # what is left of the base64 of 6 bytes in the worst of the three alignments
 

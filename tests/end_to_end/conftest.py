@@ -17,7 +17,7 @@ class Demos:
     """Three demos, each in its own home."""
 
     own: Demo  # with its own stand-in
-    other: Demo  # with AMAZON and SELLERS
+    other: Demo  # with AMAZON and SELLERS, and without ONCE
     in_trouble: Demo  # of its three sellers the second has left, and the third's token is wrong
 
 
@@ -35,6 +35,6 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
         troubled = other | {"AMAZON": left_by_some.address, "SELLERS": work / "troubled.csv"}
         yield Demos(
             own=stack.enter_context(demo(work / "own", ONCE=1, ORDERS=30, SELLERS_COUNT=3)),
-            other=stack.enter_context(demo(work / "other", ONCE=1, **other)),
+            other=stack.enter_context(demo(work / "other", **other)),
             in_trouble=stack.enter_context(demo(work / "in_trouble", ONCE=1, **troubled)),
         )

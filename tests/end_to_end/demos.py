@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,22 @@ class Demo:
         """Give what a person at the terminal has read so far."""
         return self.output.read_text()
 
+    def has_said(self, words: str) -> str:
+        """Wait until it has said something, and give all that it said."""
+        self._wait(lambda: words in self.said())
+        return self.said()
+
+    def has_written(self, name: str) -> None:
+        """Wait until there is a file in its home."""
+        self._wait((self.home / name).exists)
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, self.said()
+            time.sleep(0.1)
+
     def summary(self) -> dict[str, Any]:
         """Read ``summary.json``."""
         found: dict[str, Any] = json.loads((self.home / "summary.json").read_text())
@@ -48,7 +65,9 @@ class Demo:
 def demo(home: Path, **options: object) -> Iterator[Demo]:
     """Start ``make demo NAME=VALUE …`` in a home; whatever is left at the end is killed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUSTODY_", "AIRFLOW"))}
-    given = {name if "CUSTODY" in name else f"CUSTODY_DEMO_{name}": str(each) for name, each in options.items()}
+    given = {
+        name if "CUSTODY" in name else f"CUSTODY_DEMO_{name}": str(each) for name, each in options.items()
+    }
     output = home.with_suffix(".txt")
     with output.open("wb") as terminal:
         process = subprocess.Popen(
@@ -93,5 +112,6 @@ def verify(file: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run ``custody verify`` as somebody who has the certificate and the public keys, and nothing else."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(REPOSITORY / "include")}
     command = [str(Path(sys.executable).with_name("custody")), "verify", str(file), *more]
-    return subprocess.run(command, env=environment, cwd=file.parent, capture_output=True, text=True, check=False)
-
+    return subprocess.run(
+        command, env=environment, cwd=file.parent, capture_output=True, text=True, check=False
+    )

@@ -18,6 +18,7 @@ from custody_local import warehouse
 from custody_local.airflow import Airflow
 from custody_local.airflow_api import AirflowApi, Run
 from custody_local.airflow_configuration import inherited_environment
+from custody_local.databases import Connection
 from custody_local.installation import Installation, open_installation
 from custody_local.installing import make_ready, register
 from custody_local.installing import stand_in as chosen_amazon
@@ -148,8 +149,9 @@ def _searched(search: ByteSearch, installation: Installation) -> Searched:
     return files + search.in_databases(installation.postgres, *DATABASES)
 
 
-def _file_of(connection: object, table: str) -> str:
+def _file_of(connection: Connection, table: str) -> str:
     row = connection.execute("SELECT pg_relation_filepath(%s::regclass)", (table,)).fetchone()
+    assert row is not None
     return f"postgres/{row[0]}"
 
 
@@ -185,7 +187,13 @@ def _airflow(installation: Installation, dags: Path) -> Iterator[AirflowApi]:
 
 def _while_pulling(first: str, second: str, third: str) -> list[dict[str, object]]:
     """Go wrong in most ways in the midst of personal data; the third seller's pull fails the task."""
-    spoiled = ("huge_field", "negative_quantity", "impossible_date", "missing_order_id", "foreign_marketplace")
+    spoiled = (
+        "huge_field",
+        "negative_quantity",
+        "impossible_date",
+        "missing_order_id",
+        "foreign_marketplace",
+    )
     broken = ("cut_body", "malformed_json", "500", "empty_body", "503_html")
     of_orders = [
         {"operation": "getOrder", "fault": fault, "seller": first, "nth": 2 + place}

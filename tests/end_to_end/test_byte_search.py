@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from .byte_search import ByteSearch, is_evidence
 
-NAMES = ["Jürgen Quellenstein", "Zoë O'Hara \"Zed\"", "Ярослава Кравець", "山田健一郎", "فاطمة الزهراء", "k9f2q@mail.test"]
+NAMES = [
+    "Jürgen Quellenstein",
+    'Zoë O\'Hara "Zed"',
+    "Ярослава Кравець",
+    "山田健一郎",
+    "فاطمة الزهراء",
+    "k9f2q@mail.test",
+]
 FORMS = {
     "utf-8": lambda value: value.encode(),
     "upper case": lambda value: "".join(c.upper() if c.isascii() else c for c in value).encode(),

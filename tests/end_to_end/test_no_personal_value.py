@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,13 @@ from .story import STAGES, SURFACES, Story, live
 
 FEWEST_VALUES = 100
 # Where a value would lie if it were written there; each must have been searched.
-LOOKED_THROUGH = ("postgres/base/", "postgres/pg_wal/", "airflow/logs/", "logs/scheduler.log", "logs/postgres.log")
+LOOKED_THROUGH = (
+    "postgres/base/",
+    "postgres/pg_wal/",
+    "airflow/logs/",
+    "logs/scheduler.log",
+    "logs/postgres.log",
+)
 LOOKED_THROUGH += ("logs/api-server.log", "keys/ring/", "keys/secrets/", "secrets/", "run/", "settings.toml")
 ROWS = ("airflow:public.xcom", "airflow:public.rendered_task_instance_fields", "airflow:public.log")
 ROWS += ("custody:custody.orders", "custody:custody.disclosures", "custody:custody.quarantine")

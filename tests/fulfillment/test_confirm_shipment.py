@@ -16,11 +16,12 @@ from ..builders import Hands, fail, heal, rows
 from .conftest import Shop
 
 CONFIRM = TaskName.CONFIRM_SHIPMENT
+HEAD = "order_id,carrier_code,tracking_number,ship_date"
 
 
 def ship(shop: Shop, order_ids: Iterable[str], prefix: str = "TRK") -> None:
     lines = [f"{each},Royal Mail,{prefix}{number:06},2026-11-20" for number, each in enumerate(order_ids)]
-    file = "order_id,carrier_code,tracking_number,ship_date\n" + "\n".join(lines)
+    file = f"{HEAD}\n" + "\n".join(lines)
     table = ShipmentTable(shop.house.engine, shop.house.vault, shop.house.secrets.read(DIGEST_KEY))
     assert table.take(io.StringIO(file), shop.house.clock()).refused == ()
 
@@ -99,23 +100,24 @@ def test_a_tracking_number_is_opened_on_record_only(shop: Shop) -> None:
     assert found == [("confirm_shipment", "tester")] * 2
 
 
-def test_an_order_in_two_parcels_is_done_when_both_are_shown(shop: Shop) -> None:
-    chosen = next(row for row in rows(shop.house, orders) if row.order_id in shop.ready)
-    first, *_ = chosen.order_items
-    head = "order_id,carrier_code,tracking_number,ship_date,order_item_id,quantity\n"
+def test_an_order_in_several_parcels_is_done_when_all_are_shown(
+    shop: Shop, amazon: Running, clock: Hands
+) -> None:
+    pieces = {
+        row.order_id: [item[0] for item in row.order_items for _ in range(item[3])]
+        for row in rows(shop.house, orders)
+        if row.order_id in shop.ready
+    }
+    chosen = max(pieces, key=lambda each: len(pieces[each]))
+    assert len(pieces[chosen]) > 1
     table = ShipmentTable(shop.house.engine, shop.house.vault, shop.house.secrets.read(DIGEST_KEY))
-    pieces = [(item[0], 1) for item in chosen.order_items for _ in range(item[3])]
-    lines = [
-        f"{chosen.order_id},UPS,TRK-{number},2026-11-20,{item},{quantity}"
-        for number, (item, quantity) in enumerate(pieces)
-    ]
-    for number, text in enumerate(lines):
-        assert table.take(io.StringIO(head + text), shop.house.clock()).new == 1
-        shop.house.clock.forward(minutes=5)  # type: ignore[attr-defined]  # a test's clock
+    for number, item in enumerate(pieces[chosen], 1):
+        file = f"{HEAD},order_item_id,quantity\n{chosen},UPS,TRK-{number},2026-11-20,{item},1"
+        assert table.take(io.StringIO(file), clock.forward(minutes=1)).new == 1
+        clock.forward(minutes=1)
+        amazon.world.clock.advance(120)
         confirm(shop)
-        expected = "done" if number == len(lines) - 1 else "sent"
-        assert states(shop) == [expected]
-    assert first
+        assert states(shop) == ["done" if number == len(pieces[chosen]) else "sent"]
 
 
 def test_a_refusal_is_kept_with_its_reason_for_a_person(shop: Shop, amazon: Running) -> None:

@@ -3,8 +3,6 @@
 Their numbers are those of the fact sheet's §8; the client's own are in tests/amazon.
 """
 
-from datetime import timedelta
-
 from amazon_simulator.testing import Running
 from custody.contracts.contract import TaskName
 from custody.database.tables import artifacts, orders, task_states
@@ -80,11 +78,10 @@ def test_case_11_an_order_that_somebody_else_fulfilled_meanwhile_needs_no_confir
     shop: Shop, amazon: Running, clock: Hands
 ) -> None:
     """The seller ships by hand in Seller Central; our parcel comes in afterwards."""
-    house, contract = shop.house, shop.contract
+    house = shop.house
     ship(shop, shop.ready[:1])
     with house.engine.begin() as connection:
         connection.execute(orders.update().where(orders.c.order_id == shop.ready[0]).values(status="SHIPPED"))
     assert confirm(shop).sent == 0
     assert confirmations(amazon) == 0
-    assert timedelta(0) == house.settings.completed_grace
     assert not [row for row in rows(house, task_states) if row.task == CONFIRM]

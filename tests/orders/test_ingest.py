@@ -1,6 +1,7 @@
 """Pulling from Amazon's stand-in over HTTP: whole, resumable, and the same whatever goes wrong."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -304,10 +305,8 @@ def test_whatever_goes_wrong_the_pull_ends_with_what_an_undisturbed_one_stores(
     _start_over(house, amazon, clock)
     amazon.world.faults.install({"script": script})
     for minutes in moves:
-        try:
+        with suppress(CustodyError):
             house.puller.pull(contract, clock.now)
-        except CustodyError:
-            pass
         clock.forward(minutes=minutes)
     heal(amazon)
     for _ in range(4):  # what waits for its turn gets it

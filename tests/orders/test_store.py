@@ -198,7 +198,7 @@ happenings = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories, happenings, st.randoms(use_true_random=False))
 def test_any_interleaving_stores_what_one_clean_pull_stores(
     house: House, ages: list[int], course: list[str], chance: random.Random

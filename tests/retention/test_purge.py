@@ -349,7 +349,8 @@ def test_a_row_left_behind_stops_the_certificate(
         "order_keys": {"key_version": 2, "wrapped": bytes(60)},
         "artifacts": {"kind": "packing_slip", "sealed": b"", "created_at": NOW},
         "shipments": {
-            "package_reference_id": "1", "shipped_items": [], "sealed": b"", "fingerprint": "", "imported_at": NOW
+            "package_reference_id": "1", "shipped_items": [], "sealed": b"", "fingerprint": "",
+            "imported_at": NOW,
         },
         "task_states": {"task": "pick_list", "state": "done", "updated_at": NOW},
     }  # fmt: skip
@@ -465,8 +466,9 @@ def test_a_quarantined_update_of_a_purged_order_goes_with_it(house: House, contr
         for number in (1, 4):
             connection.execute(
                 insert(quarantine).values(
-                    contract_id="acme-eu", reference=house.vault.ref(order_id(number)), order_id=order_id(number),
-                    reason="a date is impossible", first_seen_at=NOW, last_seen_at=NOW,
+                    contract_id="acme-eu", order_id=order_id(number),
+                    reference=house.vault.ref(order_id(number)), reason="a date is impossible",
+                    first_seen_at=NOW, last_seen_at=NOW,
                 )
             )  # fmt: skip
     house.purger.purge(contract)

@@ -116,7 +116,7 @@ def test_nothing_is_ever_sealed_under_a_key_version_that_a_rotation_destroys(hou
     def seal(first: int) -> None:
         number = first
         try:
-            while sealing.is_set() and number < first + 200:
+            while sealing.is_set() and number < first + 80:
                 keep(house, contract, make_order(number, Recipient(name=f"N{number}", address_line_1="L")))
                 number += 1
         except Exception as error:

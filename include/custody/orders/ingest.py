@@ -6,11 +6,11 @@ The procedure, each step safe to repeat:
 (3) quarantine: orders that could not be taken are asked for again, one by one.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, Engine, Interval, and_, func, literal, or_, select
+from sqlalchemy import Connection, Engine, Interval, Select, and_, func, literal, or_, select
 
 from custody.amazon.client import AmazonClient
 from custody.amazon.interface import DataSet, Operation, Region, Seller
@@ -32,6 +32,7 @@ from custody.vault.vault import Vault
 FACTS = frozenset({DataSet.FULFILLMENT, DataSet.PACKAGES})
 WITH_RECIPIENT = FACTS | {DataSet.RECIPIENT}
 PAGE_SIZE = 100  # the most that searchOrders gives (facts §1.3)
+MOST_ASKED = 2_000  # single orders a pull asks for: more than an hour of Amazon's rate, and little memory
 SEARCHES_KEPT = 5  # calls of searchOrders left for the list pass when recipients are searched for
 FIRST_WAIT_FOR_ADDRESS = timedelta(minutes=15)
 
@@ -119,16 +120,17 @@ class Puller:
         return minimize(answer, recipients=False)
 
     def _recipients(self, contract: Contract, now: datetime) -> Pulled:
-        with self._engine.connect() as connection:
-            needed = needing_recipient(connection, contract, now)
+        needed, oldest = self._needed(contract, now)
         seller = seller_of(contract)
-        intake, pages = Intake(), 0
-        if len(needed) > self._client.free(seller, Operation.GET_ORDER):
-            searched = -(-len(needed) // PAGE_SIZE)
+        intake, pages, still = Intake(), 0, needed
+        if oldest is not None and needed > self._client.free(seller, Operation.GET_ORDER):
+            searched = -(-needed // PAGE_SIZE)
             if self._client.free(seller, Operation.SEARCH_ORDERS) - SEARCHES_KEPT >= searched:
-                pages, intake = self._search_recipients(contract, needed, now)
+                pages, intake = self._search_recipients(contract, needed, oldest, now)
+                still, _ = self._needed(contract, now)
         with self._engine.connect() as connection:
-            missing = needing_recipient(connection, contract, now)
+            query = needing_recipient(contract, now).order_by(orders.c.created_at, orders.c.order_ref)
+            missing = [OrderId(each) for each in connection.execute(query.limit(MOST_ASKED)).scalars()]
         answered = []
         for order_id in missing:
             try:
@@ -139,16 +141,20 @@ class Puller:
                 answered.append(order_id)
                 intake += got
         without = self._still_without(contract, answered, now)
-        return Pulled(pages, intake, len(needed), without, len(missing) - len(answered))
+        return Pulled(pages, intake, needed, without, still - len(answered))
+
+    def _needed(self, contract: Contract, now: datetime) -> tuple[int, datetime | None]:
+        """Count the orders that need their recipient, and give the earliest update among them."""
+        query = needing_recipient(contract, now).with_only_columns(
+            func.count(), func.min(orders.c.last_updated_at)
+        )
+        with self._engine.connect() as connection:
+            count, oldest = connection.execute(query).one()
+        return count, oldest
 
     def _search_recipients(
-        self, contract: Contract, needed: Sequence[OrderId], now: datetime
+        self, contract: Contract, needed: int, oldest: datetime, now: datetime
     ) -> tuple[int, Intake]:
-        wanted = {self._vault.ref(each) for each in needed}
-        with self._engine.connect() as connection:
-            oldest = connection.execute(
-                select(func.min(orders.c.last_updated_at)).where(among(orders.c.order_ref, wanted))
-            ).scalar_one()
         total, pages, token = Intake(), 0, None
         while True:
             answer = self._client.search_orders(
@@ -160,16 +166,19 @@ class Puller:
                 page_size=PAGE_SIZE,
             )
             page = minimize(answer, recipients=True)
-            used = tuple(each for each in page.orders if self._vault.ref(each.facts.order_id) in wanted)
+            refs = [self._vault.ref(each.facts.order_id) for each in page.orders]
             with self._engine.begin() as connection:
                 cursors.load(connection, contract.contract_id, lock=True)
+                query = needing_recipient(contract, now).where(among(orders.c.order_ref, refs))
+                wanted = set(connection.execute(query).scalars())
+                used = tuple(each for each in page.orders if each.facts.order_id in wanted)
                 only = MinimizedPage(used, tuple(each for each in page.unusable if each.order_id))
                 total += self._take(connection, contract, only, now)
             pages += 1
             if (
                 page.next_token is None
                 or page.next_token == token
-                or pages * PAGE_SIZE >= 2 * len(needed) + PAGE_SIZE
+                or pages * PAGE_SIZE >= 2 * needed + PAGE_SIZE
             ):
                 return pages, total
             token = page.next_token
@@ -237,8 +246,8 @@ def seller_of(contract: Contract) -> Seller:
     )
 
 
-def needing_recipient(connection: Connection, contract: Contract, now: datetime) -> list[OrderId]:
-    """List the orders that a packing slip is waiting for and whose recipient is not sealed yet.
+def needing_recipient(contract: Contract, now: datetime) -> Select[str]:
+    """Select the ids of orders that a packing slip is waiting for and whose recipient is not sealed yet.
 
     An order that Amazon gave without an address is asked for again after 15 minutes, then twice
     as long each time.
@@ -247,7 +256,7 @@ def needing_recipient(connection: Connection, contract: Contract, now: datetime)
     wait = literal(FIRST_WAIT_FOR_ADDRESS, Interval) * func.power(
         2, func.least(task_states.c.attempts - 1, 6)
     )
-    query = (
+    return (
         select(orders.c.order_id)
         .outerjoin(task_states, slip)
         .where(
@@ -257,6 +266,4 @@ def needing_recipient(connection: Connection, contract: Contract, now: datetime)
             orders.c.sealed.is_(None),
             or_(task_states.c.order_ref.is_(None), task_states.c.updated_at + wait <= now),
         )
-        .order_by(orders.c.created_at, orders.c.order_ref)
     )
-    return [OrderId(each) for each in connection.execute(query).scalars()]

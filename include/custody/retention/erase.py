@@ -97,7 +97,8 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
         .cte("gone")
     )
     names = [column.name for column in tombstones.columns]
-    return connection.execute(insert(tombstones).from_select(names, select(gone))).rowcount
+    statement = insert(tombstones).from_select(names, select(gone))
+    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
 
 
 def _keyed() -> ColumnElement[bool]:

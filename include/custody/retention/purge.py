@@ -127,9 +127,7 @@ class Purger:
         with self._engine.connect() as connection, connection.begin() as transaction:
             done = erase(connection, self._key_ring, evidence.plan, self._clock())
             if done is not None:
-                return _record(
-                    connection, msgspec.structs.replace(evidence, erasure=done), PurgeState.ERASED
-                )
+                return _record(connection, msgspec.structs.replace(evidence, erasure=done), PurgeState.ERASED)
             transaction.rollback()
         with self._engine.begin() as connection:
             _drop(connection, evidence.plan)

@@ -27,9 +27,7 @@ def fail_with_recipients_open() -> None:
                         orders.c.contract_id == contract.contract_id
                     )
                     refs = list(connection.execute(of_contract).scalars())
-                recipients = here.vault.open_recipients(
-                    contract, refs, actor="mishap", now=here.clock()
-                )
+                recipients = here.vault.open_recipients(contract, refs, actor="mishap", now=here.clock())
                 opened += [(each, each.name, each.address_line_1) for each in recipients.values()]
             print(f"{len(opened)} recipients are open; the first is {opened[0][0]}")
             raise RuntimeError(f"a bug, with {len(opened)} recipients in scope")
