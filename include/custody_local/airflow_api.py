@@ -159,9 +159,8 @@ class AirflowApi:
         try:
             return self._client.request(method, path, **options)
         except httpx.TransportError as error:
-            raise NotReady(
-                f"Airflow gave no answer to {method} {path} ({type(error).__name__}); see logs/api-server.log."
-            ) from None
+            why = f"{type(error).__name__}; see logs/api-server.log"
+            raise NotReady(f"Airflow gave no answer to {method} {path}: {why}.") from None
 
     def _log_in(self) -> None:
         who = {"username": self._user, "password": self._password}

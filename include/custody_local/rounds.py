@@ -57,7 +57,7 @@ class Rounds:
         With ``look_again``, orders that changed just before the first pull are waited for, too.
         """
         began = changed_at = time.monotonic()
-        before = None
+        before: tuple[int, ...] = ()
         self._api.trigger("ingest_orders")
         while True:
             self._work()
@@ -72,8 +72,8 @@ class Rounds:
                 self._look_again = False
                 self._api.trigger("ingest_orders")
                 continue
-            if status != before:
-                changed_at, before = time.monotonic(), status
+            if (here := _place(status)) != before:
+                changed_at, before = time.monotonic(), here
             hopeless = reasons and not status.at_work and not status.due
             patience = HOPELESS_AFTER if hopeless else STALLED_AFTER
             if time.monotonic() - changed_at > patience.total_seconds() or self._failures():
@@ -136,6 +136,12 @@ class Rounds:
         one_moment = self._house.engine.execution_options(isolation_level="REPEATABLE READ")
         with one_moment.connect() as connection:
             return read(connection, self._house.clock())
+
+
+def _place(status: Status) -> tuple[int, ...]:
+    """Say how far the orders are; waits for quota and the wording of troubles are no progress."""
+    done = (status.orders_pulled, status.orders_sealed, status.orders_fulfilled, status.orders_purged)
+    return (*done, status.at_work, status.unsealed, status.told, status.due, status.quarantined)
 
 
 def _stuck(status: Status) -> tuple[str, ...]:

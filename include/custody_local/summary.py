@@ -11,6 +11,7 @@ from rich.table import Table
 
 from custody.certificates.signing import read_keys
 from custody.certificates.verify import verify
+from custody.fulfillment.work import READY, SHIPPED
 from custody.status import Status
 from custody_local.layout import write_private
 
@@ -88,6 +89,6 @@ class Summary:
 
 
 def _waiting(status: Status) -> dict[str, int]:
-    """Give what is alive and why: the reasons of tasks, and what has not come to its turn at Amazon."""
-    early = {name: count for name, count in status.live.items() if name.startswith("PENDING")}
+    """Give what is alive and why: the reasons of tasks, and states at Amazon that allow no work."""
+    early = {name: count for name, count in status.live.items() if name not in READY | {SHIPPED}}
     return {**status.waiting, **{f"{name} at Amazon": count for name, count in early.items()}}

@@ -9,6 +9,7 @@ from custody.contracts.contract import Contract, TaskName
 from custody.database.tables import order_keys, shipments
 from custody.errors import BadInput
 from custody.fulfillment.shipments import Imported, ShipmentTable
+from custody.orders.records import Package
 from custody.vault.secret_store import DIGEST_KEY
 
 from ..builders import LAMP, MUG, NOW, add_contract, complete, keep, make_order, order_id, rows
@@ -66,6 +67,23 @@ def test_lines_with_one_tracking_number_are_one_parcel(house: House, contract: C
 def test_lines_for_the_same_item_of_a_parcel_add_up(house: House, contract: Contract) -> None:
     assert take(house, line(1, "TRK-A", "222,1"), line(1, "TRK-A", "222,1")).new == 1
     assert rows(house, shipments, "shipped_items") == [[["222", 2]]]
+
+
+def test_a_parcel_that_somebody_else_sent_keeps_its_reference_and_its_items(house: House) -> None:
+    elsewhere = Package("1", "SHIPPED", (("222", 1),))
+    keep(house, add_contract(house), make_order(3, items=(MUG, LAMP), packages=(elsewhere,)))
+    assert take(house, line(3)).new == 1
+    assert rows(house, shipments, "package_reference_id") == ["2"]
+    assert rows(house, shipments, "shipped_items") == [[["111", 1], ["222", 1]]]
+
+
+def test_a_second_parcel_takes_what_the_first_left_and_a_third_finds_nothing(
+    house: House, contract: Contract
+) -> None:
+    take(house, line(1, "TRK-A", "222,1"))
+    assert take(house, line(1, "TRK-B")).new == 1
+    assert rows(house, shipments, "shipped_items") == [[["222", 1]], [["111", 1], ["222", 1]]]
+    assert "earlier parcels" in take(house, line(1, "TRK-C")).refused[0]
 
 
 def test_an_order_without_a_recipient_gets_a_key_for_its_tracking_number(

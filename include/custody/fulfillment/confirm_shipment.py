@@ -103,7 +103,7 @@ class ConfirmShipment:
                 try:
                     for parcel in parcels[ref]:
                         sealed = _parcel.decode(opened[ref, parcel.reference])
-                        shipment = _shipment(row["marketplace_id"], parcel, sealed)
+                        shipment = _shipment(_marketplace(contract, row), parcel, sealed)
                         self._client.confirm_shipment(seller_of(contract), row["order_id"], shipment)
                 except Refused as refusal:
                     failed += 1
@@ -166,15 +166,25 @@ class ConfirmShipment:
 
 
 def is_shown(row: RowMapping, parcels: Sequence[_Sent]) -> bool:
-    """Tell whether Amazon shows every parcel, and the parcels hold all that was ordered."""
+    """Tell whether Amazon shows our parcels, and all parcels, whoever sent them, hold what was ordered."""
     facts = facts_of(row)
-    shown = {package.reference_id for package in facts.packages}
+    shown = {package.reference_id: package.items for package in facts.packages}
+    held = shown | {parcel.reference: parcel.items for parcel in parcels}
     packed: dict[str, int] = {}
-    for parcel in parcels:
-        for item_id, quantity in parcel.items:
+    for items in held.values():
+        for item_id, quantity in items:
             packed[item_id] = packed.get(item_id, 0) + quantity
     whole = all(packed.get(item.order_item_id, 0) >= item.quantity for item in facts.items)
     return bool(parcels) and whole and all(parcel.reference in shown for parcel in parcels)
+
+
+def _marketplace(contract: Contract, row: RowMapping) -> str:
+    """Give an order's marketplace; Amazon may leave it out, and a contract may have only one."""
+    if row["marketplace_id"]:
+        return str(row["marketplace_id"])
+    if len(contract.marketplace_ids) != 1:
+        raise BadInput("Amazon named no marketplace for the order, and its contract has several or none.")
+    return next(iter(contract.marketplace_ids))
 
 
 def _shipment(marketplace_id: str, parcel: _Sent, sealed: Parcel) -> Shipment:

@@ -8,9 +8,10 @@ A parcel gets its package reference id (1, 2, … in an order) here, before anyt
 
 import csv
 import hmac
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, insert, select
@@ -20,7 +21,7 @@ from custody.contracts.contract import Contract, TaskName
 from custody.database.copy import copy_rows
 from custody.database.tables import order_keys, orders, shipments, tombstones
 from custody.errors import BadInput
-from custody.orders.records import Item, OrderId, OrderRef, Personal
+from custody.orders.records import Item, OrderId, OrderRef, Package, Personal
 from custody.vault.vault import SHIPMENT, Vault
 
 NEEDED = frozenset({"order_id", "carrier_code", "tracking_number", "ship_date"})
@@ -89,16 +90,15 @@ class ShipmentTable:
         with self._engine.begin() as connection:
             contract = _contract(connection, ref)
             sealing = self._vault.sealing(connection, contract.contract_id)
-            items = _ordered(connection, ref)
-            earlier = connection.execute(
-                select(shipments.c.package_reference_id, shipments.c.fingerprint).where(
-                    shipments.c.order_ref == ref
-                )
-            ).all()
+            items, packages = _ordered(connection, ref)
+            earlier = connection.execute(select(shipments).where(shipments.c.order_ref == ref)).all()
             if any(row.fingerprint == fingerprint for row in earlier):
                 return False
-            sent = _items(items, [line.item for line in group if line.item is not None])
-            reference = str(1 + max((int(row.package_reference_id) for row in earlier), default=0))
+            packed = {row.package_reference_id: row.shipped_items for row in earlier}
+            packed = {each.reference_id: each.items for each in packages} | packed
+            left = _left(items, packed.values())
+            sent = _items(left, [line.item for line in group if line.item is not None])
+            reference = str(1 + max((int(each) for each in packed if each.isdecimal()), default=0))
             wrapped = connection.execute(
                 select(order_keys.c.wrapped).where(
                     order_keys.c.contract_id == contract.contract_id, order_keys.c.order_ref == ref
@@ -132,14 +132,19 @@ def _contract(connection: Connection, ref: OrderRef) -> Contract:
     return contract
 
 
-def _ordered(connection: Connection, ref: OrderRef) -> tuple[Item, ...]:
-    """Give an order's items and hold its row, so that two imports do not number two parcels alike."""
-    items = connection.execute(
-        select(orders.c.order_items).where(orders.c.order_ref == ref).with_for_update()
-    ).scalar()
-    if items is None:
+def _ordered(connection: Connection, ref: OrderRef) -> tuple[tuple[Item, ...], tuple[Package, ...]]:
+    """Give an order's items, and the parcels that Amazon shows, whoever sent them.
+
+    Holds the order's row, so that two imports do not number two parcels alike.
+    """
+    query = select(orders.c.order_items, orders.c.packages).where(orders.c.order_ref == ref)
+    row = connection.execute(query.with_for_update()).first()
+    if row is None:
         raise _unknown(connection, ref)
-    return msgspec.convert(items, tuple[Item, ...])
+    return (
+        msgspec.convert(row.order_items, tuple[Item, ...]),
+        msgspec.convert(row.packages, tuple[Package, ...]),
+    )
 
 
 def _unknown(connection: Connection, ref: OrderRef) -> BadInput:
@@ -149,14 +154,24 @@ def _unknown(connection: Connection, ref: OrderRef) -> BadInput:
     return BadInput(f"order {ref} is not known; check its number, or pull orders first.")
 
 
-def _items(ordered: tuple[Item, ...], given: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    whole = {item.order_item_id: item.quantity for item in ordered if item.quantity}
-    parts = list(given)
-    sent: dict[str, int] = {} if parts else whole
-    for item_id, quantity in parts:
-        sent[item_id] = sent.get(item_id, 0) + quantity
-        if quantity < 1 or sent[item_id] > whole.get(item_id, 0):
+def _left(ordered: Iterable[Item], packed: Iterable[Iterable[Sequence[Any]]]) -> dict[str, int]:
+    """Give what of an order is in no parcel yet, by item id."""
+    left = {item.order_item_id: item.quantity for item in ordered}
+    for parcel in packed:
+        for item_id, quantity in parcel:
+            left[item_id] = left.get(item_id, 0) - quantity
+    return {item_id: quantity for item_id, quantity in left.items() if quantity > 0}
+
+
+def _items(left: dict[str, int], given: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    named: Counter[str] = Counter()
+    for item_id, quantity in given:
+        named[item_id] += quantity  # lines for one item of a parcel add up
+        if quantity < 1 or named[item_id] > left.get(item_id, 0):
             raise BadInput("the item is not in the order, or not in that quantity.")
+    sent = dict(named) or left
+    if not sent:
+        raise BadInput("all that was ordered is in earlier parcels; correct the list.")
     return tuple(sorted(sent.items()))
 
 
