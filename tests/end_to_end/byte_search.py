@@ -1,6 +1,6 @@
 """Searching bytes for many values at once, in every form in which a program may have written them.
 
-1. A value that chance alone could write (a few bytes, a few digits) is no evidence and is skipped, counted by kind.
+1. A value that chance alone could write (a few bytes, a few digits) is no evidence: skipped and counted.
 2. Each other value is looked for as UTF-8, UTF-16LE, JSON and Python escapes, URL encoding and hexadecimal,
    all without regard to ASCII case, and as base64 at its three alignments.
 3. A hit names where, what kind and in which form, never the value.

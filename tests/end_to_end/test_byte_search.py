@@ -3,6 +3,7 @@
 import base64
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from urllib.parse import quote, quote_plus
@@ -21,7 +22,7 @@ NAMES = [
     "فاطمة الزهراء",
     "k9f2q@mail.test",
 ]
-FORMS = {
+FORMS: dict[str, Callable[[str], bytes]] = {
     "utf-8": lambda value: value.encode(),
     "upper case": lambda value: "".join(c.upper() if c.isascii() else c for c in value).encode(),
     "utf-16le": lambda value: value.encode("utf-16le"),

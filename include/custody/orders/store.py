@@ -7,7 +7,7 @@ Rules:
 - an order of another contract, or of a marketplace that is not the contract's, is quarantined.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from custody.database.copy import copy_rows
 from custody.database.tables import order_keys, orders, tombstones
 from custody.database.tables import quarantine as quarantine_table
 from custody.orders import quarantine
-from custody.orders.life import due_of, progress_of
+from custody.orders.life import ProgressByTask, due_of, progress_of
 from custody.orders.minimize import MinimizedPage, Unusable
 from custody.orders.records import (
     ContractId,
@@ -77,30 +77,13 @@ def take_in(
         if ref not in buried and ref not in strangers and _is_news(known.get(ref), order)
     }
     progress = progress_of(connection, [ref for ref in changed if ref in known])
-    after = {ref: _sealed(sealing, ref, order, known.get(ref)) for ref, order in changed.items()}
-    delivered = {ref: _delivered_at(known.get(ref), order.facts, now) for ref, order in changed.items()}
-    dues = {
-        ref: due_of(
-            contract,
-            order.facts,
-            delivered[ref],
-            progress.get(ref, {}),
-            grace,
-            _pulled_at(known.get(ref), now),
-        )
-        for ref, order in changed.items()
-    }
     replaced = [ref for ref in changed if ref in known]
-    newly_sealed = [each for each in after.values() if each.wrapped_key and not _has_key(known.get(each.ref))]
     if replaced:
         connection.execute(delete(orders).where(among(orders.c.order_ref, replaced)))
-    copy_rows(
-        connection,
-        orders,
-        (_row(contract, after[ref], known.get(ref), delivered[ref], dues[ref], now) for ref in changed),
-    )
-    if newly_sealed:
-        copy_rows(connection, order_keys, (_key_row(contract, each) for each in newly_sealed))
+    keys: list[tuple[Any, ...]] = []
+    copy_rows(connection, orders, _rows(contract, sealing, changed, known, progress, keys, now, grace))
+    if keys:
+        copy_rows(connection, order_keys, keys)
     quarantine.put(connection, contract.contract_id, (*page.unusable, *strangers.values()), vault.ref, now)
     in_quarantine = newest if page.unusable else [ref for ref, row in found.items() if row["quarantined"]]
     quarantine.settle(
@@ -112,8 +95,31 @@ def take_in(
         unchanged=len(newest) - len(buried) - len(strangers) - len(changed),
         purged=len(buried),
         quarantined=len(page.unusable) + len(strangers),
-        sealed=len(newly_sealed),
+        sealed=len(keys),
     )
+
+
+def _rows(
+    contract: Contract,
+    sealing: Sealing,
+    changed: Mapping[OrderRef, MinimizedOrder],
+    known: Mapping[OrderRef, RowMapping],
+    progress: Mapping[OrderRef, ProgressByTask],
+    keys: list[tuple[Any, ...]],
+    now: datetime,
+    grace: timedelta,
+) -> Iterator[tuple[Any, ...]]:
+    """Seal each order and work out its row, while the server stores the last; new keys go to ``keys``."""
+    for ref, order in changed.items():
+        before = known.get(ref)
+        sealed = sealing.seal(ref, order, wrapped_key=before["wrapped"] if before is not None else None)
+        if sealed.wrapped_key is not None and not _has_key(before):
+            keys.append(_key_row(contract, sealed))
+        delivered_at = _delivered_at(before, order.facts, now)
+        due = due_of(
+            contract, order.facts, delivered_at, progress.get(ref, {}), grace, _pulled_at(before, now)
+        )
+        yield _row(contract, sealed, before, delivered_at, due, now)
 
 
 def _newest(vault: Vault, page: Iterable[MinimizedOrder]) -> dict[OrderRef, MinimizedOrder]:
@@ -202,10 +208,6 @@ def _is_news(before: RowMapping | None, order: MinimizedOrder) -> bool:
 
 def _has_key(before: RowMapping | None) -> bool:
     return before is not None and before["wrapped"] is not None
-
-
-def _sealed(sealing: Sealing, ref: OrderRef, order: MinimizedOrder, before: RowMapping | None) -> SealedOrder:
-    return sealing.seal(ref, order, wrapped_key=before["wrapped"] if before is not None else None)
 
 
 def _delivered_at(before: RowMapping | None, facts: OrderFacts, now: datetime) -> datetime | None:

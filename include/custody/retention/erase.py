@@ -29,7 +29,7 @@ from custody.database.tables import (
     tombstones,
 )
 from custody.fulfillment.work import TaskState
-from custody.orders.records import ContractId, OrderRef
+from custody.orders.records import ContractId
 from custody.retention.plan import due_and_not_held
 from custody.retention.records import Erasure, PurgePlan
 from custody.vault.envelope import Wrapper
@@ -132,7 +132,13 @@ def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, 
         if not chunk:
             break
         last = chunk[-1].order_ref
-        _replace(connection, contract_id, new, [_rewrap(before, after, *row) for row in chunk])
+        _remove(connection, contract_id, old, (chunk[0].order_ref, last))
+        # Each is rewrapped while the server stores the last; to update them in place costs more.
+        copy_rows(
+            connection,
+            order_keys,
+            ((contract_id, ref, new, after.wrap(ref, before.unwrap(ref, wrapped))) for ref, wrapped in chunk),
+        )
         done += len(chunk)
     connection.execute(
         update(contracts).where(contracts.c.contract_id == contract_id).values(key_version=new)
@@ -140,19 +146,12 @@ def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, 
     return done
 
 
-def _rewrap(before: Wrapper, after: Wrapper, ref: OrderRef, wrapped: bytes) -> tuple[OrderRef, bytes]:
-    return ref, after.wrap(ref, before.unwrap(ref, wrapped))
-
-
-def _replace(
-    connection: Connection, contract_id: ContractId, version: int, chunk: list[tuple[OrderRef, bytes]]
-) -> None:
-    """Delete and COPY a chunk of keys, which costs less than updating it."""
+def _remove(connection: Connection, contract_id: ContractId, version: int, refs: tuple[str, str]) -> None:
+    """Delete the keys of one version from the first to the last ref."""
     connection.execute(
         delete(order_keys).where(
             order_keys.c.contract_id == contract_id,
-            order_keys.c.order_ref.between(chunk[0][0], chunk[-1][0]),
-            order_keys.c.key_version != version,
+            order_keys.c.order_ref.between(*refs),
+            order_keys.c.key_version == version,
         )
     )
-    copy_rows(connection, order_keys, ((contract_id, ref, version, wrapped) for ref, wrapped in chunk))

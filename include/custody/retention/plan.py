@@ -36,13 +36,11 @@ def plan(connection: Connection, contract_id: ContractId, now: datetime) -> Purg
     rows = connection.execute(_due_rows(contract_id, now)).all()
     if not rows:
         return None
-    salt = urandom(32)
-    commitments = [
-        merkle.commitment(salt, contract_id, OrderRef(row.order_ref), OrderId(row.order_id)) for row in rows
-    ]
+    salt, purge_id = urandom(32), f"purge-{now:%Y%m%dT%H%M%S}-{urandom(6).hex()}"
+    commitments = _write_orders(connection, purge_id, contract_id, salt, rows)
     probes = [row for row in rows if row.wrapped is not None]
     made = PurgePlan(
-        purge_id=f"purge-{now:%Y%m%dT%H%M%S}-{urandom(6).hex()}",
+        purge_id=purge_id,
         contract_id=contract_id,
         digest=digest_of([row.order_ref for row in rows]),
         orders=len(rows),
@@ -55,7 +53,17 @@ def plan(connection: Connection, contract_id: ContractId, now: datetime) -> Purg
         planned_at=now,
         withheld=tuple(withheld(connection, contract_id, now)),
     )
-    _write(connection, made, salt, rows, commitments)
+    connection.execute(
+        insert(purges).values(
+            purge_id=purge_id,
+            contract_id=contract_id,
+            state=PurgeState.PLANNED,
+            salt=salt,
+            evidence=msgspec.to_builtins(Evidence(made)),
+            started_at=now,
+        )
+    )
+    copy_rows(connection, purge_probes, ((purge_id, row.order_ref, row.wrapped) for row in probes))
     return made
 
 
@@ -131,33 +139,17 @@ def _due_rows(contract_id: ContractId, now: datetime) -> Any:
     )
 
 
-def _write(
-    connection: Connection,
-    made: PurgePlan,
-    salt: bytes,
-    rows: Sequence[Row[Any]],
-    commitments: Sequence[bytes],
-) -> None:
-    connection.execute(
-        insert(purges).values(
-            purge_id=made.purge_id,
-            contract_id=made.contract_id,
-            state=PurgeState.PLANNED,
-            salt=salt,
-            evidence=msgspec.to_builtins(Evidence(made)),
-            started_at=made.planned_at,
-        )
-    )
-    copy_rows(
-        connection,
-        purge_orders,
-        (
-            (made.purge_id, position, row.order_ref, row.purge_rule, row.purge_due_at, each)
-            for position, (row, each) in enumerate(zip(rows, commitments, strict=True))
-        ),
-    )
-    copy_rows(
-        connection,
-        purge_probes,
-        ((made.purge_id, row.order_ref, row.wrapped) for row in rows if row.wrapped is not None),
-    )
+def _write_orders(
+    connection: Connection, purge_id: str, contract_id: ContractId, salt: bytes, rows: Sequence[Row[Any]]
+) -> list[bytes]:
+    """Write the planned orders and give their commitments, each made while the server stores the last."""
+    commitments = []
+
+    def committed() -> Iterator[tuple[Any, ...]]:
+        for position, row in enumerate(rows):
+            each = merkle.commitment(salt, contract_id, OrderRef(row.order_ref), OrderId(row.order_id))
+            commitments.append(each)
+            yield purge_id, position, row.order_ref, row.purge_rule, row.purge_due_at, each
+
+    copy_rows(connection, purge_orders, committed())
+    return commitments

@@ -5,10 +5,10 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
-_ONCE = {"start_date": datetime(2026, 1, 1, tzinfo=UTC), "schedule": None, "catchup": False}
+_LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@dag(**_ONCE)
+@dag(schedule=None, start_date=_LONG_AGO)
 def fail_with_recipients_open() -> None:
     """Fail while every sealed recipient is open in local variables, as a task with a bug would."""
 
@@ -35,7 +35,7 @@ def fail_with_recipients_open() -> None:
     fail()
 
 
-@dag(**_ONCE)
+@dag(schedule=None, start_date=_LONG_AGO)
 def spill_values() -> None:
     """Log one value and return another."""
 
