@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from pytest import MonkeyPatch
+import pytest
 from rich.console import Console
 
 from custody import status
@@ -97,7 +97,7 @@ class Player:
         self._amazon = amazon
 
     def play(self) -> None:
-        """Live through the parts; all DAGs are paused until their part begins."""
+        """Live through the parts; a DAG is paused until its part begins, and at work from then on."""
         self._amazon.fail(*_while_pulling(*self._amazon.seller_ids()))
         self._run("failed pull", "ingest_orders")
         self._amazon.fail()
@@ -117,7 +117,6 @@ class Player:
         self._api.pause(dag_id, paused=False)
         run = self._api.trigger(dag_id)
         (run,) = self._api.wait([run], _PATIENCE, self._installation.check)
-        self._api.pause(dag_id, paused=True)
         self._api.wait(self._api.runs(dag_id), _PATIENCE, self._installation.check)
         self._story.runs[stage] = run
         self._story.logs[stage] = "\n".join(
@@ -131,7 +130,7 @@ class Player:
         for dag_id in rounds.DAGS:
             self._api.pause(dag_id, paused=False)
         self._amazon.revoke(self._amazon.seller_ids()[0])
-        with MonkeyPatch.context() as patch, Progress(Console(quiet=True)) as progress:
+        with pytest.MonkeyPatch.context() as patch, Progress(Console(quiet=True)) as progress:
             patch.setattr(rounds, "STALLED_AFTER", _GIVEN_UP_AFTER)
             patch.setattr(rounds, "HOPELESS_AFTER", _GIVEN_UP_AFTER)
             patch.setattr(rounds, "_BETWEEN_PULLS", 1.0)

@@ -3,12 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    ScalarSelect,
     and_,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -84,32 +81,34 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
         )
         .returning(
             orders.c.order_ref,
-            orders.c.contract_id,
-            literal(plan.purge_id).label("purge_id"),
             orders.c.marketplace_id,
             orders.c.status,
-            func.date(func.timezone("UTC", orders.c.created_at)).label("created_on"),
-            literal(now.date()).label("purged_on"),
+            orders.c.created_at,
             orders.c.purge_rule,
-            exists(select(order_keys.c.order_ref).where(_keyed()).correlate(orders)).label("was_sealed"),
-            _tasks_done().label("tasks_done"),
         )
         .cte("gone")
     )
-    names = [column.name for column in tombstones.columns]
-    statement = insert(tombstones).from_select(names, select(gone))
-    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
-
-
-def _keyed() -> ColumnElement[bool]:
-    return and_(
-        order_keys.c.contract_id == orders.c.contract_id, order_keys.c.order_ref == orders.c.order_ref
+    keyed = and_(order_keys.c.contract_id == plan.contract_id, order_keys.c.order_ref == gone.c.order_ref)
+    done = (
+        select(task_states.c.order_ref, func.count().label("tasks"))
+        .where(task_states.c.contract_id == plan.contract_id, task_states.c.state == TaskState.DONE)
+        .group_by(task_states.c.order_ref)
+        .subquery("done")
     )
-
-
-def _tasks_done() -> ScalarSelect[int]:
-    done = and_(task_states.c.order_ref == orders.c.order_ref, task_states.c.state == TaskState.DONE)
-    return select(func.count()).where(done).correlate(orders).scalar_subquery()
+    remains = select(
+        gone.c.order_ref,
+        literal(plan.contract_id),
+        literal(plan.purge_id),
+        gone.c.marketplace_id,
+        gone.c.status,
+        func.date(func.timezone("UTC", gone.c.created_at)),
+        literal(now.date()),
+        gone.c.purge_rule,
+        order_keys.c.order_ref.is_not(None),
+        func.coalesce(done.c.tasks, 0),
+    ).select_from(gone.outerjoin(order_keys, keyed).outerjoin(done, done.c.order_ref == gone.c.order_ref))
+    statement = insert(tombstones).from_select([column.name for column in tombstones.columns], remains)
+    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
 
 
 def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, old: int) -> int:
