@@ -67,9 +67,10 @@ def test_tokens_come_back_with_time(engine: Engine, seller: Seller) -> None:
     quota = make_quota(engine, scale=10)  # 20 a second, burst 100
     for _ in range(100):
         quota.take(seller, Operation.CONFIRM_SHIPMENT)
-    assert quota.free(seller, Operation.CONFIRM_SHIPMENT) < 20
+    before = quota.free(seller, Operation.CONFIRM_SHIPMENT)
+    assert before < 90  # a slow machine gives some back meanwhile
     time.sleep(0.5)
-    assert quota.free(seller, Operation.CONFIRM_SHIPMENT) >= 9
+    assert quota.free(seller, Operation.CONFIRM_SHIPMENT) >= before + 9
 
 
 def test_free_counts_down_from_the_burst_and_never_below_zero(engine: Engine, seller: Seller) -> None:
