@@ -48,6 +48,7 @@ def test_one_seller_in_two_regions_has_two_contracts() -> None:
         f"A1,Acme,eu,{UK},pick_list,",
         "A1",
         f"A1,Acme,eu,{UK},pick_list,{TOKEN},one too many",
+        f"A0,Fine again,eu,{UK},pick_list,{TOKEN}",
     ],
 )
 def test_a_bad_line_is_named_by_number_and_its_token_is_not_shown(bad: str) -> None:

@@ -28,11 +28,14 @@ def read_sellers(stream: IO[str], now: datetime) -> list[tuple[Contract, str]]:
     missing = set(COLUMNS) - set(reader.fieldnames or ())
     if missing:
         raise BadInput(f"The sellers' file lacks the columns {sorted(missing)}; add them.")
-    sellers = []
+    sellers: list[tuple[Contract, str]] = []
     for row in reader:
         if None in row or None in row.values():
             raise BadInput(f"Line {reader.line_num} of the sellers' file has not one value for each column.")
-        sellers.append((_contract(row, reader.line_num, now), row["refresh_token"].strip()))
+        contract = _contract(row, reader.line_num, now)
+        if any(contract.contract_id == other.contract_id for other, _ in sellers):
+            raise BadInput(f"Line {reader.line_num} of the sellers' file names a seller and region again.")
+        sellers.append((contract, row["refresh_token"].strip()))
     if not sellers:
         raise BadInput("The sellers' file has no seller; add one line for each.")
     return sellers
