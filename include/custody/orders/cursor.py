@@ -58,7 +58,7 @@ class Cursor(msgspec.Struct, frozen=True):
         """Give the cursor once a page is stored; at a window's end the watermark moves."""
         echoes = [each for each in (self.echoed_before, page.echoed_before) if each is not None]
         echoed = min(echoes, default=None)
-        unnamed = self.unnamed + sum(each.order_id is None for each in page.unusable)
+        unnamed = self.unnamed + page.unnamed
         if page.next_token is not None:
             return msgspec.structs.replace(
                 self, pagination_token=page.next_token, token_at=now, echoed_before=echoed, unnamed=unnamed

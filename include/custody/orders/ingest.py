@@ -94,7 +94,7 @@ class Puller:
             with self._engine.begin() as connection:
                 cursors.move(connection, cursor, moved)
                 total += self._take(connection, contract, page, now)
-                if moved.window_after is None and moved.watermark > cursor.watermark:
+                if moved.window_after is None and not asked.unnamed and not page.unnamed:
                     quarantine.settle_unnamed(connection, contract.contract_id, before=now)
             pages += 1
             if moved.pagination_token is None:

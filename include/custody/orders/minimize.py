@@ -55,6 +55,11 @@ class MinimizedPage(msgspec.Struct, frozen=True):
     next_token: str | None = None
     echoed_before: datetime | None = None
 
+    @property
+    def unnamed(self) -> int:
+        """Count the orders of this page that have no id to ask for them by."""
+        return sum(each.order_id is None for each in self.unusable)
+
 
 def minimize(page: OrderPage, *, recipients: bool) -> MinimizedPage:
     """Decode an answer of searchOrders; with ``recipients`` also whom the parcels go to.
