@@ -203,6 +203,8 @@ def test_orders_without_a_recipient_are_purged_without_a_rotation(house: House, 
     purged = house.purger.purge(contract)
     said = published(house, purged.certificates[0])
     assert (said.what.orders, said.what.sealed_records, said.how.keys_destroyed) == (1, 0, ())
+    assert (said.how.standard, said.when.key_destroyed) == ("", None)  # no key went, so none is claimed
+    assert "no key was destroyed" in said.how.technique
     assert rows(house, contracts, "key_version") == [1]
 
 

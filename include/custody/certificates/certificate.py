@@ -56,7 +56,7 @@ class Why(msgspec.Struct, frozen=True):
 
 
 class How(msgspec.Struct, frozen=True):
-    """The technique, and the contract key versions that were destroyed for it."""
+    """The technique, the standard that it meets, if any, and the contract key versions destroyed for it."""
 
     technique: str
     standard: str
@@ -66,13 +66,13 @@ class How(msgspec.Struct, frozen=True):
 
 
 class When(msgspec.Struct, frozen=True):
-    """The times of the steps, aware UTC."""
+    """The times of the steps, aware UTC; ``key_destroyed`` is absent where no key had to go."""
 
     first_due: datetime
     last_due: datetime
     planned: datetime
     erased: datetime
-    key_destroyed: datetime
+    key_destroyed: datetime | None
     verified: datetime
 
 

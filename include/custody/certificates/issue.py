@@ -41,6 +41,8 @@ SOURCES = {
     Rule.AUTHORIZATION_LOST: "Amazon Data Protection Policy §1.7: within 30 days of lost access",
 }
 FIELD_CLASSES = ("recipient name", "recipient address", "packing slip", "tracking number")
+CRYPTOGRAPHIC = "rows deleted; survivors' keys rewrapped; contract key version destroyed"
+ROWS_ONLY = "rows deleted; the batch held no sealed record, so no key was destroyed"
 STORES = ("PostgreSQL", "contract key ring")
 
 
@@ -112,8 +114,8 @@ def draw_up(processor: Party, contract: Contract, evidence: Evidence, now: datet
         ),
         why=tuple(Why(rule, SOURCES[Rule(rule)], orders) for rule, orders in sorted(plan.rules.items())),
         how=How(
-            technique="rows deleted; survivors' keys rewrapped; contract key version destroyed",
-            standard=STANDARD,
+            technique=CRYPTOGRAPHIC if destruction.keys else ROWS_ONLY,
+            standard=STANDARD if destruction.keys else "",
             tool=f"custody {__version__}",
             keys_destroyed=destruction.keys,
             survivors_rewrapped=erasure.survivors,
@@ -123,7 +125,7 @@ def draw_up(processor: Party, contract: Contract, evidence: Evidence, now: datet
             last_due=plan.last_due,
             planned=plan.planned_at,
             erased=erasure.erased_at,
-            key_destroyed=destruction.destroyed_at,
+            key_destroyed=destruction.destroyed_at if destruction.keys else None,
             verified=verification.verified_at,
         ),
         verification=Verified(
