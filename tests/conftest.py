@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from custody.bootstrap import House
 from custody.database.migrate import migrate
-from custody.database.tables import metadata
+from custody.database.proof_tables import metadata
 from custody_local.databases import make_database
 from custody_local.postgres import PostgresServer
 

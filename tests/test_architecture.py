@@ -25,9 +25,9 @@ TIERS = (
         "orders.cursor", "orders.quarantine", "orders.store", "orders.life", "fulfillment.ledger",
         "fulfillment.ready", "fulfillment.slip",
     )),
-    ("steps", ("orders", "fulfillment", "retention", "certificates", "contracts", "status")),
+    ("steps", ("orders", "fulfillment", "retention", "certificates", "contracts", "incidents", "status")),
     ("bootstrap", ("bootstrap",)),
-    ("command line", ("cli",)),
+    ("command line", ("commands", "cli")),
 )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def users_of(*parties: str) -> set[str]:
         (("joserfc",), {"custody.certificates"}),
         (("typst",), {"custody.fulfillment"}),
         (("pandas",), {"custody.fulfillment"}),
-        (("typer", "rich"), {"custody.cli"}),
+        (("typer", "rich"), {"custody.cli", "custody.commands"}),
         (("alembic",), {"custody.database"}),
     ],
 )

@@ -11,7 +11,16 @@ from sqlalchemy import URL, Connection, create_engine, text
 
 APP = "custody_app"
 EVIDENCE = "custody_evidence"
-APPEND_ONLY = ("disclosures", "certificates", "tombstones")
+APPEND_ONLY = (
+    "disclosures",
+    "certificates",
+    "tombstones",
+    "audit_events",
+    "log_entries",
+    "log_checkpoints",
+    "receipts",
+    "confirmations",
+)
 SHOWN_AS_EVIDENCE = (
     "contracts",
     "disclosures",
@@ -21,6 +30,14 @@ SHOWN_AS_EVIDENCE = (
     "purge_orders",
     "legal_holds",
     "quota_buckets",
+    "audit_events",
+    "log_entries",
+    "log_checkpoints",
+    "receipts",
+    "confirmations",
+    "terminations",
+    "fuses",
+    "incidents",
 )
 _LOCK = 0x637573746F6479  # "custody": only one migration at a time
 
@@ -52,6 +69,7 @@ def _grant(connection: Connection) -> None:
         f"GRANT USAGE ON SCHEMA custody TO {APP}, {EVIDENCE}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA custody TO {APP}",
         f"REVOKE ALL ON custody.alembic_version FROM {APP}",
+        f"GRANT MAINTAIN ON custody.purge_orders TO {APP}",  # to ANALYZE a plan once it is written
         *(f"REVOKE UPDATE, DELETE ON custody.{table} FROM {APP}" for table in APPEND_ONLY),
         *(f"GRANT SELECT ON custody.{table} TO {EVIDENCE}" for table in SHOWN_AS_EVIDENCE),
     ]

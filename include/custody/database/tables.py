@@ -39,6 +39,9 @@ contracts = Table(
     Column("key_version", Integer, nullable=False),
     Column("started_at", _TIME, nullable=False),
     Column("ended_at", _TIME),
+    Column(
+        "contacts", ARRAY(Text), nullable=False, server_default="{}"
+    ),  # the seller's addresses for notices
     # Why the last pull of this seller did not end well; empty when it did.
     Column("trouble", Text),
     Column("trouble_since", _TIME),
@@ -145,12 +148,15 @@ legal_holds = Table(
     Column("hold_id", Text, primary_key=True),
     Column("contract_id", Text, nullable=False),
     Column("order_ref", Text),  # empty: the whole contract
+    Column("fields", ARRAY(Text), nullable=False, server_default="{}"),  # empty: the whole order
     Column("basis", Text, nullable=False),
     Column("authority", Text, nullable=False),
     Column("placed_by", Text, nullable=False),
     Column("placed_at", _TIME, nullable=False),
     Column("expires_at", _TIME),
     Column("released_at", _TIME),
+    Column("released_by", Text),
+    Index("legal_holds_contract", "contract_id", "order_ref"),
 )
 
 disclosures = Table(
