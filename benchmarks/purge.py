@@ -1,4 +1,7 @@
-"""A purge with as many survivors: plan, erase, rotate, destroy, verify, and one certificate."""
+"""A purge with as many survivors: plan, erase, rotate, destroy, verify, and one certificate.
+
+The search for copies elsewhere is left out: it grows with what is searched, and has a benchmark of its own.
+"""
 
 import itertools
 import time
@@ -14,7 +17,7 @@ from custody.contracts.contract import Contract, TaskName
 from custody.orders.minimize import MinimizedPage
 from custody.orders.records import Item, MinimizedOrder, OrderFacts, OrderId, Recipient
 from custody.orders.store import take_in
-from custody.retention.purge import Outcome
+from custody.retention.purge import Outcome, Purger
 
 DUE = 100_000
 SURVIVORS = 100_000
@@ -41,7 +44,7 @@ def run() -> list[Measured]:
 
 def _purge(house: House, contract: Contract) -> float:
     began = time.perf_counter()
-    purged = house.purger.purge(contract)
+    purged = Purger(house.purger.tools._replace(scan=lambda *_: None)).purge(contract)
     seconds = time.perf_counter() - began
     if (purged.outcome, purged.orders, len(purged.certificates)) != (Outcome.PURGED, DUE, 1):
         raise RuntimeError(f"The purge did not do what was to be measured: {purged}.")

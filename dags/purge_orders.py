@@ -2,7 +2,8 @@
 
 **What.** For each contract: plan the exact set that is due, erase its rows, rewrap the survivors'
 keys, destroy the old contract key version, verify that nothing is left and nothing opens, sign a
-certificate. Then everything that is still due is counted again.
+certificate. Then everything that is still due is counted again, and the ends of contracts that are
+approved go on; one that does not come along is alerted.
 
 **When.** Whenever `completed_orders` arrives, and every hour, since time alone makes data due.
 
@@ -53,7 +54,13 @@ def purge_orders() -> None:
             raise AirflowFailException(f"{left} orders are due and not erased.")
         return left
 
-    purge.expand(contract_ids=list_contracts()) >> count_again()
+    @task(trigger_rule="all_done")
+    def end_contracts() -> dict[str, Any]:
+        from custody_airflow import steps
+
+        return steps.end_contracts()
+
+    purge.expand(contract_ids=list_contracts()) >> [count_again(), end_contracts()]
 
 
 purge_orders()

@@ -34,6 +34,7 @@ from custody.orders.records import (
     Recipient,
 )
 from custody.orders.store import Intake, take_in
+from custody.retention.purge import Purger
 from custody.settings import Settings
 from custody.vault import envelope
 from custody.vault.envelope import RECIPIENT, Wrapper
@@ -190,6 +191,11 @@ def house_at(
         yield house
     finally:
         house.close()
+
+
+def unscanned(house: House) -> Purger:
+    """Give the house's purger without its residue scan, for tests of what comes after a purge."""
+    return Purger(house.purger.tools._replace(scan=lambda contract, plan, now: None))
 
 
 def add_contract(house: House, contract_id: str = "acme-eu", **changes: Any) -> Contract:

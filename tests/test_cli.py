@@ -18,7 +18,10 @@ from sqlalchemy import make_url
 from custody import cli
 from custody.bootstrap import House
 from custody.contracts.contract import TaskName
-from custody.database.tables import contracts, disclosures, shipments
+from custody.database.proof_tables import audit_events
+from custody.database.tables import contracts, disclosures, shipments, task_states
+from custody.fulfillment.ledger import record
+from custody.fulfillment.work import TaskState
 from custody.vault.secret_store import LWA_CLIENT_SECRET, refresh_token_of
 
 from .builders import ANN, add_contract, complete, keep, make_order, order_id, rows
@@ -82,6 +85,7 @@ def test_every_command_explains_itself(run: Run, words: tuple[str, ...]) -> None
 def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(each) for each in COMMANDS} >= {
         "init", "verify", "status", "jwks", "slip", "contract import", "contract list", "shipments import",
+        "shipments retry",
         "database upgrade", "credential set",
     }  # fmt: skip
 
@@ -157,6 +161,49 @@ def test_shipments_are_imported_and_bad_lines_are_named_by_number(
     assert sorted(each.split(":")[0] for each in err.splitlines()) == ["line 3", "line 4"]
     assert "TRK-" not in out + err
     assert len(rows(here, shipments)) == 1
+
+
+def test_refused_confirmations_are_tried_again_by_order_or_by_contract_and_on_record(
+    run: Run, here: House
+) -> None:
+    contract = add_contract(here)
+    keep(here, contract, make_order(1), make_order(2))
+    confirm = TaskName.CONFIRM_SHIPMENT
+    for number in (1, 2):
+        with here.engine.begin() as connection:
+            refs = [here.vault.ref(order_id(number))]
+            record(connection, contract, refs, confirm, TaskState.FAILED, here.clock(), reason="HTTP 400")
+    assert run("shipments", "retry", order_id(1))[:2] == (
+        0,
+        "1 confirmations are tried again with the next run of fulfill_orders.\n",
+    )
+    assert run("shipments", "retry", "--contract", "acme-eu")[1].startswith("1 confirmations")
+    assert run("shipments", "retry", "--contract", "acme-eu")[1].startswith("0 confirmations")
+    assert set(rows(here, task_states, "state")) == {"waiting"}
+    actors = [event.actor for event in rows(here, audit_events) if event.action == "shipment.retry"]
+    assert [each.startswith("command line, ") for each in actors] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        (order_id(1), "--contract", "acme-eu"),
+        (order_id(1),),
+        (order_id(9),),
+        ("--contract", "nobody-eu"),
+    ],
+    ids=["nothing", "both", "not refused", "unknown order", "unknown contract"],
+)
+def test_what_cannot_be_tried_again_is_one_sentence_without_the_order_id(
+    run: Run, here: House, words: tuple[str, ...]
+) -> None:
+    keep(here, add_contract(here), make_order(1))
+    status, _, err = run("shipments", "retry", *words)
+    assert status == 1
+    assert is_one_sentence(err)
+    assert order_id(1) not in err
+    assert order_id(9) not in err
 
 
 def test_a_slip_is_opened_for_printing_and_on_record(run: Run, here: House, tmp_path: Path) -> None:
@@ -289,7 +336,8 @@ def test_verify_says_0_for_a_valid_certificate_with_nothing_but_the_file_and_the
     (tmp_path / "jwks.json").write_bytes(sample.jwks)
     found = verified(tmp_path, "c.json")
     assert (found.returncode, found.stderr) == (0, "")
-    assert found.stdout.startswith(f"valid: {sample.certificate.certificate_id}\n")
+    lacking = "not yet in the log, without the receipt of the key's destruction"
+    assert found.stdout.startswith(f"valid, {lacking}: {sample.certificate.certificate_id}\n")
     assert "acme-eu/1" in found.stdout
     assert sorted(each.name for each in tmp_path.iterdir()) == ["c.json", "jwks.json"]
 

@@ -94,3 +94,11 @@ def test_the_databases_password_comes_from_its_file_and_shows_nowhere(tmp_path: 
     assert CANARY not in f"{settings!r} {url!r} {url}"
     with pytest.raises(BadInput, match="database_password_file"):
         url_for(load(tmp_path, database_password_file=str(tmp_path / "none")))
+
+
+def test_residue_surfaces_are_a_list_in_the_file_and_separated_by_bars_in_a_variable(tmp_path: Path) -> None:
+    written = load(tmp_path, 'residue_surfaces = ["logs=/var/log/a", "work=/srv/w=1"]')
+    assert written.residue_surfaces == ("logs=/var/log/a", "work=/srv/w=1")
+    assert load(tmp_path, residue_surfaces="logs=/a|work=/b").residue_surfaces == ("logs=/a", "work=/b")
+    with pytest.raises(BadInput, match="residue_surfaces"):
+        load(tmp_path, residue_surfaces="/a")

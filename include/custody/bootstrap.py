@@ -1,33 +1,22 @@
-"""One installation, put together: the only place that knows every part."""
+"""One installation at work: its steps over contracts, with every part in its place."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import cached_property
-from os import urandom
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Engine
 
-from custody.amazon.client import AmazonClient
-from custody.certificates.certificate import Party
-from custody.certificates.issue import Issuer
-from custody.certificates.signing import Signer, new_key
 from custody.contracts import registry
 from custody.contracts.contract import Contract, ContractState, TaskName
-from custody.database.engine import engine_for
 from custody.errors import CustodyError, OwnCredentialBroken
 from custody.fulfillment.interface import Task
-from custody.orders.ingest import Puller
-from custody.retention.purge import Purger
+from custody.fulfillment.ready import with_work
+from custody.parts import Parts
+from custody.retention import restored
+from custody.retention.purge import SCHEDULE
+from custody.retention.restored import Replayed
 from custody.settings import Settings
-from custody.vault.envelope import KEY_BYTES
-from custody.vault.key_ring import FileKeyRing, KeyRing
-from custody.vault.root_key import FileRootKey
-from custody.vault.secret_store import DIGEST_KEY, SIGNING_KEY, FileSecretStore
-from custody.vault.vault import Vault
 
 T = TypeVar("T")
 
@@ -40,58 +29,8 @@ class Outcome(msgspec.Struct, frozen=True):
     trouble: str | None = None
 
 
-class House:
-    """The parts of an installation, each made when first needed; close it when done."""
-
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] | None = None) -> None:
-        self.settings = settings
-        self.clock = clock or _now
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The application's way to the database."""
-        return engine_for(self.settings)
-
-    @cached_property
-    def root_key(self) -> FileRootKey:
-        """What protects everything outside the database."""
-        return FileRootKey(self.settings.root_key)
-
-    @cached_property
-    def secrets(self) -> FileSecretStore:
-        """Credentials and installation keys."""
-        return FileSecretStore(self.settings.secret_store, self.root_key)
-
-    @cached_property
-    def key_ring(self) -> KeyRing:
-        """Contract keys."""
-        return FileKeyRing(self.settings.key_ring, self.root_key)
-
-    @cached_property
-    def vault(self) -> Vault:
-        """Sealing and opening."""
-        return Vault(self.engine, self.key_ring, self.secrets.read(DIGEST_KEY))
-
-    @cached_property
-    def client(self) -> AmazonClient:
-        """The way to Amazon."""
-        return AmazonClient(self.settings, self.engine, lambda name: self.secrets.read(name).decode())
-
-    @cached_property
-    def puller(self) -> Puller:
-        """Pulls orders."""
-        return Puller(self.settings, self.engine, self.vault, self.client)
-
-    @cached_property
-    def purger(self) -> Purger:
-        """Purges what is due."""
-        return Purger(self.engine, self.key_ring, self.issuer, self.clock)
-
-    @cached_property
-    def issuer(self) -> Issuer:
-        """Issues certificates."""
-        party = Party(self.settings.processor, contact=self.settings.processor_contact)
-        return Issuer(self.engine, Signer(self.secrets.read(SIGNING_KEY)), party, self.settings.certificates)
+class House(Parts):
+    """An installation's steps; close it when done."""
 
     def task(self, name: TaskName) -> Task:
         """Give the one that does a contracted task; its imports are heavy and wait until here."""
@@ -107,18 +46,18 @@ class House:
 
         return ConfirmShipment(self.engine, self.vault, self.client, self.puller, self.settings)
 
-    def create_keys(self) -> None:
-        """Make the installation's keys where there are none; existing ones are never replaced."""
-        self.root_key.create()
-        self.secrets.write_new(DIGEST_KEY, urandom(KEY_BYTES))
-        self.secrets.write_new(SIGNING_KEY, new_key())
-
     def contracts(self, *, ended: bool = False) -> list[Contract]:
         """List the active contracts; with ``ended``, also those whose end is not yet purged."""
         with self.engine.connect() as connection:
             known = registry.all_contracts(connection)
         states = {ContractState.ACTIVE} | ({ContractState.TERMINATING} if ended else set())
         return [each for each in known if each.state in states]
+
+    def contracts_with_work(self) -> list[Contract]:
+        """List the active contracts with an order that a task can be done on now, or to be read back."""
+        active = self.contracts()
+        with self.engine.connect() as connection:
+            return with_work(connection, active, self.clock())
 
     def pull(self, contract_ids: Sequence[str]) -> list[Outcome]:
         """Pull the orders of contracts; a seller in trouble is shown with its reason until it is over."""
@@ -135,9 +74,21 @@ class House:
         wanted = [each for each in contract_ids if each in granting]
         return self._for_each(wanted, lambda contract: task.work(contract, actor=actor, now=now))
 
-    def purge(self, contract_ids: Sequence[str]) -> list[Outcome]:
-        """Purge what is due of contracts."""
-        return self._for_each(contract_ids, self.purger.purge)
+    def purge(self, contract_ids: Sequence[str], *, asked_by: str = SCHEDULE) -> list[Outcome]:
+        """Purge what is due of contracts; ``asked_by`` is who may not release what is halted."""
+        return self._for_each(contract_ids, lambda contract: self.purger.purge(contract, asked_by=asked_by))
+
+    def end_contracts(self) -> list[Outcome]:
+        """Alert where an end does not come along, go on with those that can, and send what is owed."""
+        outcomes = []
+        for contract_id in self.watch.look(self.clock()):
+            try:
+                stand = msgspec.to_builtins(self.terminator.complete(contract_id))
+                outcomes.append(Outcome(contract_id, did=stand))
+            except CustodyError as error:
+                outcomes.append(Outcome(contract_id, trouble=str(error)))
+        self.sender.send_owed()
+        return outcomes
 
     def _note_trouble(self, contract: Contract, trouble: str | None) -> None:
         with self.engine.begin() as connection:
@@ -162,12 +113,12 @@ class House:
                 raise error
         return [outcome for outcome, _ in results]
 
-    def close(self) -> None:
-        """Let go of connections."""
-        if "client" in self.__dict__:
-            self.client.close()
-        if "engine" in self.__dict__:
-            self.engine.dispose()
+    def catch_up(self) -> Replayed | None:
+        """Bring a restored database up to what stands outside of it, before anything is served from it."""
+        outside = restored.Tools(
+            self.engine, self.key_ring, self.journal, lambda: self.log, self.settings.certificates, self.clock
+        )
+        return restored.catch_up(outside)
 
 
 def _tried(
@@ -189,10 +140,7 @@ def house(settings: Settings | None = None) -> Iterator[House]:
     """Give this process's installation, and close it in the end."""
     made = House(settings or Settings.load())
     try:
+        made.catch_up()
         yield made
     finally:
         made.close()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

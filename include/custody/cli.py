@@ -9,8 +9,21 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from custody.commands import contracts, credentials, database, shipments
-from custody.commands.shell import INVALID, UNREADABLE, actor, at_home, err, out, stop, write
+from custody.commands import (
+    certificates,
+    confirmations,
+    contracts,
+    credentials,
+    database,
+    holds,
+    log,
+    orders,
+    proofs,
+    purges,
+    shipments,
+    terminations,
+)
+from custody.commands.shell import actor, at_home, err, out, write
 from custody.errors import BadInput, CustodyError
 
 app = typer.Typer(
@@ -18,10 +31,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they would print local variables
 )
+app.command()(certificates.verify)
+app.add_typer(certificates.app, name="certificate")
 app.add_typer(contracts.app, name="contract")
+contracts.app.command("terminate")(terminations.terminate)
+app.add_typer(terminations.app, name="termination")
+app.add_typer(purges.app, name="purge")
+app.add_typer(holds.app, name="hold")
 app.add_typer(shipments.app, name="shipments")
 app.add_typer(database.app, name="database")
 app.add_typer(credentials.app, name="credential")
+app.add_typer(log.app, name="log")
+app.add_typer(proofs.app, name="proof")
+app.command()(orders.order)
+app.command()(confirmations.confirm)
 
 
 def main() -> None:
@@ -42,43 +65,12 @@ def init() -> None:
 
 
 @app.command()
-def verify(
-    file: Annotated[Path, typer.Argument(help="A certificate's file.")],
-    jwks: Annotated[
-        Path | None, typer.Option(help="The public keys; by default jwks.json beside the file.")
-    ] = None,
-) -> None:
-    """Verify a certificate offline: exit 0 valid, 1 not valid, 2 unreadable."""
-    from custody.certificates.signing import read_keys
-    from custody.certificates.verify import verify as judge
-
-    try:
-        document = file.read_bytes()
-        keys = read_keys((jwks or file.parent / "jwks.json").read_bytes())
-    except OSError as error:
-        stop(f"unreadable: {error.filename}: {error.strerror}", UNREADABLE)
-    except ValueError:
-        stop("unreadable: the file of public keys is not a JWK set; give one with --jwks.", UNREADABLE)
-    verdict = judge(document, keys)
-    if verdict.certificate is None:
-        stop(f"NOT VALID ({verdict.problem}): {verdict.detail}", INVALID)
-    found = verdict.certificate
-    out.print(f"valid: {found.certificate_id}", highlight=False)
-    out.print(
-        f"{found.what.orders} orders of {found.who.controller.name} ({found.who.contract_id}), "
-        f"erased {found.when.erased:%Y-%m-%d %H:%M:%S} UTC, keys destroyed: "
-        f"{', '.join(found.how.keys_destroyed) or 'none was needed'}",
-        highlight=False,
-    )
-
-
-@app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show where all orders are, in numbers."""
-    from custody.status import read
+    from custody.status import snapshot
 
-    with at_home() as house, house.engine.connect() as connection:
-        found = read(connection, house.clock())
+    with at_home() as house:
+        found = snapshot(house.engine, house.clock())
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return

@@ -5,6 +5,7 @@ CustodyError
 │   ├── Throttled         Amazon's quota is used up; ``wait`` says for how long, if known
 │   └── Unavailable       Amazon answered nothing usable: 5xx, cut connection, unreadable page
 ├── Refused               the same request gets the same answer: stop asking, show a person
+│   ├── AccessDenied      Amazon shuts this seller off (401, 403): stop with this seller, ask later
 │   └── PageTokenRefused  Amazon no longer takes a pagination token: start the window again
 ├── OwnCredentialBroken   our own LWA secret: every seller is affected, none has left
 ├── SellerGone            this seller's grant is invalid: debounce, then off-board
@@ -12,7 +13,11 @@ CustodyError
 ├── PurposeNotGranted     the contract does not grant this purpose
 ├── KeyUnavailable        a key is missing or destroyed: what it sealed stays closed
 ├── BadInput              a file, an argument or a setting that a person has to correct
-└── PurgeUnsound          a purge or its check did not do what it was to do
+│   └── ContractFrozen    the contract is ending or has ended: give way
+├── PurgeHalted           a purge is out of the ordinary: it waits for a second person
+├── PurgeUnsound          a purge or its check did not do what it was to do
+│   └── ScanNotPerformed  a residue scan could not show that it sees: put its surface right, scan again
+└── LogUnsound            the transparency log is not the one that was published
 
 A message says what happened, to which reference, and what to do next.
 It never holds a personal value, a token, a key or the body of a response.
@@ -49,6 +54,10 @@ class Refused(CustodyError):
         self.status = status
 
 
+class AccessDenied(Refused):
+    """Amazon denies access: a role or the seller's authorization is missing, for all requests as a rule."""
+
+
 class PageTokenRefused(Refused):
     """A page was refused by its token (expired after 24 h, or other filters): start the window again."""
 
@@ -77,5 +86,21 @@ class BadInput(CustodyError):
     """Something that a person gave cannot be used and has to be corrected."""
 
 
+class ContractFrozen(BadInput):
+    """Nothing is taken in or sealed for this contract any more: it is ending, or has ended."""
+
+
+class PurgeHalted(CustodyError):
+    """A plan is out of the ordinary and erases nothing until a second person has released it."""
+
+
 class PurgeUnsound(CustodyError):
     """A purge, its count or its verification did not hold; no certificate is issued."""
+
+
+class LogUnsound(CustodyError):
+    """The log is not the one that was published, or says two things of one subject: nothing is added to it."""
+
+
+class ScanNotPerformed(PurgeUnsound):
+    """A residue scan missed its canary, or could not reach a surface: what it found says nothing."""

@@ -25,6 +25,9 @@ class Settings:
 
     ``database_url`` carries no password; it is read from ``database_password_file``.
     ``root_key``, ``key_ring`` and ``secret_store`` are locations such as ``file:/path``.
+    ``residue_surfaces`` are directories that a residue scan searches as well, each as ``name=/path``;
+    a variable separates them by ``|``. ``airflow_metadata_url`` and ``postgres_data`` (the data directory of
+    the server of ``database_url``) are searched where they are given; a reading role is enough.
     ``amazon_stand_in`` (``http://127.0.0.1:PORT``) replaces Amazon's hosts, on loopback only.
     """
 
@@ -46,6 +49,24 @@ class Settings:
     longest_quota_wait: timedelta = timedelta(minutes=2)
     confirm_again_after: timedelta = timedelta(hours=1)  # accepted, yet nothing changed: facts §8.11
     completed_grace: timedelta = timedelta(0)  # design §4, "task complete"
+    # From the request for a contract's end; all has to be gone at 30 days (PR-3). Ours, to leave time to act.
+    termination_unanswered: timedelta = timedelta(days=3)
+    termination_early_alert: timedelta = timedelta(days=20)
+    termination_late_alert: timedelta = timedelta(days=27)
+    termination_goes_on: timedelta = timedelta(days=28)  # unanswered: two days are left to purge
+    smtp_url: str | None = None  # smtp://HOST:PORT or smtps://USER@HOST:PORT; the secret is smtp/password
+    # What is out of the ordinary for a purge, and halts it: retention.fuse.Limits says it in words.
+    fuse_orders: int = 50
+    fuse_share: float = 0.5
+    fuse_factor: float = 2.0
+    fuse_history: timedelta = timedelta(weeks=4)
+    fuse_purges: int = 8
+    residue_surfaces: tuple[str, ...] = ()
+    airflow_metadata_url: str | None = None
+    airflow_metadata_password_file: Path | None = None
+    postgres_data: Path | None = None
+    timestamp_authority: str | None = None  # the URL of an RFC 3161 authority, for the log's checkpoints
+    timestamp_roots: Path | None = None  # the certificates that it is trusted by, PEM
     contracts_per_task: int = 25
     calls_at_once: int = 8
 
@@ -86,13 +107,42 @@ class Settings:
             raise BadInput("quota_scale is for a stand-in only; Amazon's quotas are what they are.")
         if not 0 < self.quota_scale < inf or self.contracts_per_task < 1 or self.calls_at_once < 1:
             raise BadInput("quota_scale, contracts_per_task and calls_at_once must be positive.")
+        if not 0 <= self.fuse_share <= 1 or not 1 <= self.fuse_factor < inf:
+            raise BadInput("fuse_share is a share from 0 to 1, and fuse_factor is 1 or more; correct them.")
+        if self.fuse_orders < 0 or self.fuse_purges < 1:
+            raise BadInput("fuse_orders is 0 or more, and fuse_purges 1 or more; correct them.")
+        if self.termination_goes_on >= timedelta(days=30):
+            raise BadInput("termination_goes_on must be below 30 days, by which all has to be gone (PR-3).")
+        if (self.timestamp_authority is None) != (self.timestamp_roots is None):
+            raise BadInput("timestamp_authority and timestamp_roots go together; give both or none.")
+        if not _private_way(self.timestamp_authority):
+            raise BadInput("timestamp_authority must be an https:// address; http:// is for loopback only.")
+        if not all("=/" in each for each in self.residue_surfaces):
+            raise BadInput("Each of residue_surfaces is name=/absolute/path; correct them.")
         negative = [name for name in sorted(_DURATIONS) if getattr(self, name) < timedelta(0)]
         if negative:
             raise BadInput(f"Settings {', '.join(negative)} are below zero; give seconds.")
 
 
 _DURATIONS = frozenset(each.name for each in fields(Settings) if each.type is timedelta)
-_PATHS = frozenset({"certificates", "database_password_file"})
+_FRACTIONS = frozenset(each.name for each in fields(Settings) if each.type is float)
+_COUNTS = frozenset(each.name for each in fields(Settings) if each.type is int)
+_PATHS = frozenset(
+    {
+        "certificates",
+        "database_password_file",
+        "airflow_metadata_password_file",
+        "postgres_data",
+        "timestamp_roots",
+    }
+)
+
+
+def _private_way(address: str | None) -> bool:
+    """Tell whether an address is spoken to by TLS, or is on this machine (NP-1)."""
+    if address is None or address.startswith("https://"):
+        return True
+    return address.startswith("http://") and _host(address) in LOOPBACK
 
 
 def _host(address: str) -> str | None:
@@ -108,10 +158,12 @@ def _typed(name: str, value: object) -> object:
             return timedelta(seconds=float(str(value)))
         if name in _PATHS:
             return Path(str(value))
-        if name == "quota_scale":
+        if name in _FRACTIONS:
             return float(str(value))
-        if name in {"contracts_per_task", "calls_at_once"}:
+        if name in _COUNTS:
             return int(str(value))
+        if name == "residue_surfaces":
+            return tuple(str(each) for each in (value if isinstance(value, list) else str(value).split("|")))
     except (ValueError, OverflowError):
         raise BadInput(f"Setting {name} is not a number; give seconds or a count.") from None
     return str(value)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, func, or_, select
 
 from custody.contracts import registry
 from custody.database.tables import (
@@ -19,7 +19,7 @@ from custody.database.tables import (
 )
 from custody.fulfillment.work import AMAZON, READY, TaskState
 from custody.retention.clock import Rule
-from custody.retention.plan import count_due, withheld
+from custody.retention.due import count_due, count_withheld
 
 
 class Seller(msgspec.Struct, frozen=True):
@@ -59,8 +59,15 @@ class Status(msgspec.Struct, frozen=True):
     waited_seconds: float
 
 
+def snapshot(engine: Engine, now: datetime) -> Status:
+    """Count everything at one moment: no count sees what another was too early for. Read-only."""
+    at_one_moment = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with at_one_moment.connect() as connection:
+        return read(connection, now)
+
+
 def read(connection: Connection, now: datetime) -> Status:
-    """Count everything as of ``now``."""
+    """Count everything as of ``now``; the counts are of one moment when the transaction sees only one."""
     by_status = select(orders.c.status, func.count()).group_by(orders.c.status)
     live: dict[str, int] = dict(connection.execute(by_status).tuples().all())
     purged = _count(connection, tombstones)
@@ -80,7 +87,7 @@ def read(connection: Connection, now: datetime) -> Status:
         told=_count(connection, orders, *_at_work(), orders.c.order_ref.in_(_told())),
         unsealed=_count(connection, orders, *_at_work(), orders.c.sealed.is_(None)),
         due=count_due(connection, now),
-        withheld=sum(each.orders for each in withheld(connection, None, now)),
+        withheld=count_withheld(connection, None, now),
         waiting=_waiting(connection),
         quarantined=_count(connection, quarantine),
         certificates=_count(connection, certificates),
@@ -111,7 +118,10 @@ def _at_work() -> tuple[ColumnElement[bool], ...]:
         task_states.c.state.in_([TaskState.WAITING, TaskState.FAILED])
     )
     ready = and_(
-        orders.c.status.in_(READY), orders.c.fulfilled_by != AMAZON, orders.c.order_ref.not_in(stuck)
+        orders.c.status.in_(READY),
+        orders.c.fulfilled_by != AMAZON,
+        orders.c.reduced_fields.is_(None),
+        orders.c.order_ref.not_in(stuck),
     )
     return orders.c.purge_rule != Rule.COMPLETED, or_(ready, orders.c.order_ref.in_(_told()))
 

@@ -1,13 +1,15 @@
 """The steps that tasks run: references in, counts out."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow.sdk import get_current_context
 
 from custody.bootstrap import Outcome, house
 from custody.contracts.contract import TaskName
+from custody.errors import BadInput
+from custody.orders.records import OrderRef
 from custody_airflow.failures import told_to_airflow
 
 Counts = dict[str, Any]
@@ -17,9 +19,16 @@ _log = logging.getLogger(__name__)
 def batches(*, ended: bool = False) -> list[list[str]]:
     """Give the active contracts' ids, a task's worth in each list; with ``ended``, those that end, too."""
     with told_to_airflow(), house() as here:
-        ids: list[str] = [each.contract_id for each in here.contracts(ended=ended)]
-        size = here.settings.contracts_per_task
-        return [ids[start : start + size] for start in range(0, len(ids), size)]
+        ids = [each.contract_id for each in here.contracts(ended=ended)]
+        return _batched(ids, here.settings.contracts_per_task)
+
+
+def batches_to_work() -> list[list[str]]:
+    """Give the contracts to work on, in batches: in a run by time only those that have work waiting."""
+    by_time = get_current_context()["dag_run"].run_type == "scheduled"
+    with told_to_airflow(), house() as here:
+        chosen = here.contracts_with_work() if by_time else here.contracts()
+        return _batched([each.contract_id for each in chosen], here.settings.contracts_per_task)
 
 
 def pull(contract_ids: list[str]) -> Counts:
@@ -37,9 +46,10 @@ def work(task: str, contract_ids: list[str]) -> Counts:
 def purge(contract_ids: list[str]) -> Counts:
     """Purge what is due of a batch of contracts; fails, after all were tried, when one purge is unsound."""
     from custody.errors import PurgeUnsound
+    from custody.retention.purge import SCHEDULE
 
     with told_to_airflow(), house() as here:
-        outcomes = here.purge(contract_ids)
+        outcomes = here.purge(contract_ids, asked_by=person() or SCHEDULE)
         told = _told(contract_ids, outcomes)
         if told["trouble"]:
             raise PurgeUnsound("; ".join(told["trouble"].values()))
@@ -48,11 +58,47 @@ def purge(contract_ids: list[str]) -> Counts:
 
 def count_due() -> int:
     """Count what was due before this run began and is still there, over all contracts."""
-    from custody.retention.plan import count_due as counted
+    from custody.retention.count import count_due as counted
 
     began = get_current_context()["dag_run"].start_date
     with told_to_airflow(), house() as here, here.engine.connect() as connection:
         return counted(connection, began or here.clock())
+
+
+def release_purge() -> str:
+    """Let the halted purge of this run's form go on, in the name of the person who triggered it."""
+    from custody.retention import fuse
+
+    purge_id = str(get_current_context()["params"]["purge_id"])
+    with told_to_airflow(), house() as here, here.engine.begin() as connection:
+        who = person()
+        if who is None:
+            raise BadInput("A purge is released by a person: trigger this in the Airflow UI.")
+        return fuse.release(connection, purge_id, who, here.clock()).purge_id
+
+
+def end_contracts() -> Counts:
+    """Go on with the approved ends of contracts, and alert where one does not come along."""
+    with told_to_airflow(), house() as here:
+        outcomes = here.end_contracts()
+        return _told([each.contract_id for each in outcomes], outcomes)
+
+
+def confirm_deletion() -> str:
+    """Confirm deletion as this run's form asks; give the confirmation's id, the same one for the same run."""
+    from custody.contracts.confirmation import Asked
+
+    context = get_current_context()
+    form, run = context["params"], context["dag_run"]
+    asked = Asked(
+        contract_id=str(form["contract_id"]),
+        asked_by=person() or _actor(),
+        reason=str(form["reason"]),
+        refs=tuple(OrderRef(each) for each in form["order_refs"] or ()),
+        request=f"airflow/{run.dag_id}/{run.run_id}",
+    )
+    with told_to_airflow(), house() as here:
+        return here.confirmer.confirm(asked).confirmation_id
 
 
 def moved(results: Iterable[Counts], *names: str) -> bool:
@@ -72,11 +118,22 @@ def _told(contract_ids: list[str], outcomes: list[Outcome]) -> Counts:
     return {"did": did, "trouble": trouble}
 
 
+def _batched(ids: Sequence[str], size: int) -> list[list[str]]:
+    return [list(ids[start : start + size]) for start in range(0, len(ids), size)]
+
+
 def _total(value: Any, name: str) -> int:
     if not isinstance(value, dict):
         return 0
     own = value.get(name, 0)
     return (own if isinstance(own, int) else 0) + sum(_total(each, name) for each in value.values())
+
+
+def person() -> str | None:
+    """Give who triggered this run by hand; None for a run that nobody asked for."""
+    run = get_current_context()["dag_run"]
+    name = getattr(run, "triggering_user_name", None)
+    return f"airflow, {name}" if name and run.run_type == "manual" else None
 
 
 def _actor() -> str:

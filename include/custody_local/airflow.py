@@ -16,6 +16,7 @@ from custody_local.airflow_configuration import (
     AirflowPorts,
     component_environment,
     local_settings,
+    logins,
     write_airflow_home,
 )
 from custody_local.errors import NotReady
@@ -54,9 +55,9 @@ class Airflow:
         return f"http://{HOST}:{self._ports.api}"
 
     @property
-    def password(self) -> str:
-        """The password of the user ``admin``."""
-        return self._layout.secret("airflow_admin.password")
+    def logins(self) -> dict[str, str]:
+        """The users and their passwords; ``admin`` is the first."""
+        return logins(self._layout)
 
     def migrate(self) -> None:
         """Bring Airflow's own tables up to this version; raises NotReady with the end of the log."""
@@ -96,7 +97,7 @@ class Airflow:
 
     def api(self) -> AirflowApi:
         """Open the API as the user ``admin``."""
-        return AirflowApi(self.address, ADMINISTRATOR, self.password)
+        return AirflowApi(self.address, ADMINISTRATOR, self.logins[ADMINISTRATOR])
 
     def _environment(self, component: str) -> dict[str, str]:
         url = self._postgres.url("airflow", "airflow", driver="psycopg2")

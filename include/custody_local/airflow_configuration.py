@@ -14,6 +14,9 @@ from custody_local.layout import PRIVATE_DIRECTORY, Layout, write_private
 from custody_local.ports import HOST, kept_port
 
 ADMINISTRATOR = "admin"
+APPROVER = "approver"  # the second person: what one asks for, the other one answers
+USERS = {ADMINISTRATOR: "admin", APPROVER: "user"}
+"""Airflow's users, each with its role in the simple auth manager; ``user`` may run DAGs and answer them."""
 # Airflow's log servers listen on all interfaces; on one machine the API server reads the files itself.
 COMPONENTS = {
     "api-server": ("api-server",),
@@ -72,7 +75,9 @@ def local_settings(layout: Layout, repository: Path, ports: AirflowPorts) -> dic
         "AIRFLOW__CORE__PARALLELISM": "8",
         # The default asks DNS for a full name, which a machine without a network waits for.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMINISTRATOR}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{user}:{role}" for user, role in USERS.items()
+        ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(layout)),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{ports.api}/execution/",
         "AIRFLOW__API__HOST": HOST,
@@ -133,12 +138,16 @@ def write_airflow_home(layout: Layout) -> None:
 
     Without the last Airflow writes one of its own, with all its settings, secrets included.
     """
-    password = layout.secret("airflow_admin.password")
-    write_private(_passwords(layout), json.dumps({ADMINISTRATOR: password}))
+    write_private(_passwords(layout), json.dumps(logins(layout)))
     write_private(layout.airflow / "airflow.cfg", "# All settings are in the environment.\n")
     (layout.airflow / "config").mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
     preload = layout.airflow / "config" / "airflow_local_settings.py"
-    write_private(preload, "import custody_local.airflow_preload  # noqa: F401\n")
+    write_private(preload, "import custody_airflow.preload  # noqa: F401  # it acts by being imported\n")
+
+
+def logins(layout: Layout) -> dict[str, str]:
+    """Give the password of every user."""
+    return {user: layout.secret(f"airflow_{user}.password") for user in USERS}
 
 
 def _passwords(layout: Layout) -> Path:

@@ -16,11 +16,12 @@ from rich.console import Console
 
 from custody.bootstrap import House
 from custody_local.airflow import Airflow
+from custody_local.airflow_configuration import ADMINISTRATOR
 from custody_local.installation import Installation, open_installation
 from custody_local.installing import check_sellers, make_ready, register, stand_in
 from custody_local.options import Options
 from custody_local.progress import Progress
-from custody_local.rounds import DAGS, Ended, Rounds
+from custody_local.rounds import Ended, Rounds
 from custody_local.summary import Summary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def run(options: Options, console: Console) -> int:
             ended = _live(installation, airflow, house, progress, options)
             summary = Summary.of(ended.status, house.settings.certificates, time.monotonic() - began)
             summary.write(options.home)  # (5)
-            summary.show(console, airflow.address, airflow.password)
+            summary.show(console, airflow.address, airflow.logins)
             for reason in ended.reasons:
                 console.print(f"[red]Not complete:[/red] {reason}", highlight=False)
             if not options.once:
@@ -60,10 +61,12 @@ def _live(
     airflow.start(installation.processes)  # (3)
     airflow.wait_until_healthy(installation.check)
     with airflow.api() as api:
-        api.wait_for_dags(DAGS, check=installation.check)
-        for dag_id in DAGS:
+        ours = sorted(file.stem for file in (REPOSITORY / "dags").glob("*.py"))
+        api.wait_for_dags(ours, check=installation.check)
+        for dag_id in ours:
             api.pause(dag_id, paused=False)
-        progress.say(f"Airflow is up: {airflow.address}  user admin  password {airflow.password}")
+        password = airflow.logins[ADMINISTRATOR]
+        progress.say(f"Airflow is up: {airflow.address}  user {ADMINISTRATOR}  password {password}")
         look_again = options.amazon is not None
         return Rounds(installation, api, house, progress, REPOSITORY, look_again=look_again).play()  # (4)
 

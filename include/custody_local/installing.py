@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from amazon_simulator.config import Config
 from custody.bootstrap import House
 from custody.contracts import registry
+from custody.contracts.termination_record import every
 from custody.database.migrate import migrate
 from custody.errors import BadInput
 from custody.settings import Settings
@@ -77,13 +78,26 @@ def make_ready(installation: Installation, options: Options, amazon: Amazon) -> 
     """Write the settings of the home, make its keys, and bring its database up to date."""
     address = installation.postgres.address
     layout = installation.layout
-    values: dict[str, str | float | int] = {
+    values: dict[str, str | float | int | list[str]] = {
         "database_url": f"postgresql+psycopg://custody_app@{address.host}:{address.port}/custody",
         "database_password_file": str(layout.password_file("custody_app")),
         "amazon_stand_in": amazon.address,
         "quota_scale": options.quota_scale,
         "contracts_per_task": 2,  # so that the map of tasks can be seen
         "confirm_again_after": 120.0,  # a restarted stand-in has forgotten what it was told
+        # What a residue scan searches besides Custody's own: where the processes of this home write.
+        "residue_surfaces": [
+            f"{name}={directory}"
+            for name, directory in (
+                ("Airflow's home and logs", layout.airflow),
+                ("logs of all processes", layout.logs),
+                ("working folder", layout.run),
+                ("temporary files", layout.temporary),
+            )
+        ],
+        "airflow_metadata_url": f"postgresql://airflow@{address.host}:{address.port}/airflow",
+        "airflow_metadata_password_file": str(layout.password_file("airflow")),
+        "postgres_data": str(layout.postgres),
     }
     lines = [
         f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
@@ -103,7 +117,7 @@ def make_ready(installation: Installation, options: Options, amazon: Amazon) -> 
 
 
 def register(house: House, options: Options, amazon: Amazon) -> int:
-    """Register the sellers and store their tokens; give how many there are."""
+    """Register the sellers and store their tokens, but not those that end; give how many there are."""
     now = house.clock()
     reach = house.settings.first_pull_reach
     if options.reach_days is not None:
@@ -112,7 +126,11 @@ def register(house: House, options: Options, amazon: Amazon) -> int:
         sellers = registry.read_sellers(io.StringIO(amazon.sellers), now)
     except BadInput as mistake:
         raise NotReady(str(mistake)) from None
+    with house.engine.connect() as connection:
+        ending = {each.contract_id for each in every(connection)}
     for contract, token in sellers:
+        if contract.contract_id in ending:
+            continue
         house.secrets.write(refresh_token_of(contract.contract_id), token.encode())
         with house.engine.begin() as connection:
             registry.add(connection, house.key_ring, contract, first_pull_from=now - reach)

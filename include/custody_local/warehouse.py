@@ -6,6 +6,7 @@ It is no part of Amazon's stand-in, and speaks to Custody as a real one would: b
 
 import csv
 import io
+import re
 import secrets
 import string
 import subprocess
@@ -22,6 +23,7 @@ from custody.fulfillment.work import AMAZON, READY, SHIPPED_BY_AMAZON_LABEL
 from custody_local.errors import NotReady
 
 _CARRIERS = {"eu": "DPD", "na": "UPS", "fe": "Yamato"}
+_OWN_SENTENCE = re.compile(r"custody: |line \d+: ")  # what the command says of itself, or of a line
 _ALPHABET = string.ascii_uppercase + string.digits
 
 
@@ -55,7 +57,13 @@ def ship(parcels: list[tuple[str, str]], environment: Mapping[str, str]) -> None
         command, input=_list(parcels), text=True, env=dict(environment), capture_output=True
     )
     if done.returncode:
-        raise NotReady(f"The warehouse's list was not taken: {done.stderr.strip()}")
+        raise NotReady(f"The warehouse's list was not taken: {_reason(done.stderr, done.returncode)}")
+
+
+def _reason(errors: str, status: int) -> str:
+    """Give the command's own last sentence, which names references only; nothing of what a crash shows."""
+    last = next(reversed(errors.strip().splitlines()), "")
+    return last if _OWN_SENTENCE.match(last) else f"the command ended with {status}; run it by hand."
 
 
 def _list(parcels: list[tuple[str, str]]) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -52,35 +53,35 @@ def stand_in_client(
 
 
 @pytest.fixture
-def search(stand_in_client: AmazonClient) -> Callable[..., dict[str, object]]:
+def search(stand_in_client: AmazonClient) -> Callable[..., dict[str, Any]]:
     after = datetime.now(UTC) - timedelta(days=30)
 
-    def once(seller: Seller, token: str | None = None, *, page_size: int = 25) -> dict[str, object]:
+    def once(seller: Seller, token: str | None = None, *, page_size: int = 25) -> dict[str, Any]:
         page = stand_in_client.search_orders(
             seller, after=after, data_sets=FACTS, pagination_token=token, page_size=page_size
         )
-        found: dict[str, object] = json.loads(page.body)
+        found: dict[str, Any] = json.loads(page.body)
         return found
 
     return once
 
 
-def everything(search: Callable[..., dict[str, object]], seller: Seller) -> list[dict[str, object]]:
+def everything(search: Callable[..., dict[str, Any]], seller: Seller) -> list[dict[str, Any]]:
     """Read a window to its end, by tokens that hold + / and = (facts §8.6)."""
-    orders: list[dict[str, object]] = []
+    orders: list[dict[str, Any]] = []
     token = None
     for _ in range(20):
         page = search(seller, token)
-        orders += page["orders"]  # type: ignore[arg-type]
+        orders += page["orders"]
         if "pagination" not in page:
             return orders
-        token = page["pagination"]["nextToken"]  # type: ignore[index]
+        token = page["pagination"]["nextToken"]
         assert {"+", "/", "="} <= set(token)
     raise AssertionError("the window has no end")
 
 
 def test_a_window_of_many_pages_is_read_to_its_end(
-    search: Callable[..., dict[str, object]], sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], sellers: list[Seller]
 ) -> None:
     for seller in sellers:
         ids = {order["orderId"] for order in everything(search, seller)}
@@ -88,7 +89,7 @@ def test_a_window_of_many_pages_is_read_to_its_end(
 
 
 def test_an_address_is_given_only_when_it_is_asked_for(
-    search: Callable[..., dict[str, object]], stand_in_client: AmazonClient, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in_client: AmazonClient, sellers: list[Seller]
 ) -> None:
     open_orders = [each for each in everything(search, sellers[0]) if status(each) == "UNSHIPPED"]
     assert open_orders
@@ -100,13 +101,13 @@ def test_an_address_is_given_only_when_it_is_asked_for(
 
 
 def test_a_confirmed_shipment_is_read_back_and_may_be_sent_twice(
-    search: Callable[..., dict[str, object]], stand_in_client: AmazonClient, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in_client: AmazonClient, sellers: list[Seller]
 ) -> None:
     seller = sellers[0]
     order = next(each for each in everything(search, seller) if is_ours_to_ship(each))
-    items: list[dict[str, object]] = order["orderItems"]  # type: ignore[assignment]
+    items: list[dict[str, Any]] = order["orderItems"]
     shipment = Shipment(
-        marketplace_id=str(order["salesChannel"]["marketplaceId"]),  # type: ignore[index]
+        marketplace_id=str(order["salesChannel"]["marketplaceId"]),
         package_reference_id="1",
         carrier_code="DHL",
         tracking_number="TRACK-1",
@@ -134,12 +135,12 @@ def test_an_order_that_is_not_there_is_refused_with_404(
     "fault", ["429", "500", "503_html", "empty_body", "slow_body", "cut_body", "malformed_json"]
 )
 def test_a_fault_that_passes_is_survived(
-    search: Callable[..., dict[str, object]], stand_in: Running, sellers: list[Seller], fault: str
+    search: Callable[..., dict[str, Any]], stand_in: Running, sellers: list[Seller], fault: str
 ) -> None:
     stand_in.world.faults.install(
         {"script": [{"operation": "searchOrders", "fault": fault, "seconds": 15, "times": 1}]}
     )
-    assert len(search(sellers[0])["orders"]) == 25  # type: ignore[arg-type]
+    assert len(search(sellers[0])["orders"]) == 25
     assert stand_in.world.faults.struck["searchOrders", fault] == 1
 
 
@@ -147,7 +148,7 @@ def test_a_fault_that_passes_is_survived(
     ("fault", "error"), [("429", Throttled), ("503_html", Unavailable), ("access_denied", Refused)]
 )
 def test_a_fault_that_stays_is_told_by_what_to_do(
-    search: Callable[..., dict[str, object]],
+    search: Callable[..., dict[str, Any]],
     stand_in: Running,
     sellers: list[Seller],
     fault: str,
@@ -166,9 +167,9 @@ def test_a_fault_that_stays_is_told_by_what_to_do(
 
 
 def test_a_pagination_token_older_than_a_day_is_refused_as_such(
-    search: Callable[..., dict[str, object]], stand_in: Running, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in: Running, sellers: list[Seller]
 ) -> None:
-    token = search(sellers[0])["pagination"]["nextToken"]  # type: ignore[index]
+    token = search(sellers[0])["pagination"]["nextToken"]
     stand_in.world.clock.advance(25 * 3600)
     with pytest.raises(PageTokenRefused):
         search(sellers[0], token)
@@ -176,9 +177,9 @@ def test_a_pagination_token_older_than_a_day_is_refused_as_such(
 
 
 def test_a_pagination_token_with_another_filter_is_refused_as_such(
-    search: Callable[..., dict[str, object]], stand_in_client: AmazonClient, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in_client: AmazonClient, sellers: list[Seller]
 ) -> None:
-    token = search(sellers[0])["pagination"]["nextToken"]  # type: ignore[index]
+    token = search(sellers[0])["pagination"]["nextToken"]
     with pytest.raises(PageTokenRefused):
         stand_in_client.search_orders(
             sellers[0],
@@ -189,7 +190,7 @@ def test_a_pagination_token_with_another_filter_is_refused_as_such(
 
 
 def test_an_access_token_that_expired_at_amazon_is_renewed(
-    search: Callable[..., dict[str, object]], stand_in: Running, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in: Running, sellers: list[Seller]
 ) -> None:
     search(sellers[0])
     stand_in.world.clock.advance(4000)
@@ -198,7 +199,7 @@ def test_an_access_token_that_expired_at_amazon_is_renewed(
 
 
 def test_a_flap_of_login_with_amazon_is_survived(
-    search: Callable[..., dict[str, object]], stand_in: Running, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in: Running, sellers: list[Seller]
 ) -> None:
     stand_in.world.faults.install({"script": [{"operation": "token", "fault": "lwa_flap"}]})
     assert search(sellers[0])["orders"]
@@ -206,7 +207,7 @@ def test_a_flap_of_login_with_amazon_is_survived(
 
 
 def test_a_revoked_seller_is_gone_and_the_other_one_is_not(
-    search: Callable[..., dict[str, object]], stand_in: Running, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in: Running, sellers: list[Seller]
 ) -> None:
     stand_in.world.revoked.add(sellers[0].seller_id)
     with pytest.raises(SellerGone):
@@ -215,7 +216,7 @@ def test_a_revoked_seller_is_gone_and_the_other_one_is_not(
 
 
 def test_an_expired_secret_of_ours_breaks_every_seller_and_none_is_gone(
-    search: Callable[..., dict[str, object]], stand_in: Running, sellers: list[Seller]
+    search: Callable[..., dict[str, Any]], stand_in: Running, sellers: list[Seller]
 ) -> None:
     search(sellers[0])
     stand_in.world.secret_expired = True
@@ -225,7 +226,7 @@ def test_an_expired_secret_of_ours_breaks_every_seller_and_none_is_gone(
 
 
 def test_the_shared_bucket_and_amazons_own_agree_for_the_whole_burst(
-    search: Callable[..., dict[str, object]],
+    search: Callable[..., dict[str, Any]],
     stand_in_client: AmazonClient,
     stand_in: Running,
     sellers: list[Seller],
@@ -239,13 +240,13 @@ def test_the_shared_bucket_and_amazons_own_agree_for_the_whole_burst(
     assert sleeps == []
 
 
-def status(order: dict[str, object]) -> str:
+def status(order: dict[str, Any]) -> str:
     fulfillment = order["fulfillment"]
     assert isinstance(fulfillment, dict)
     return str(fulfillment["fulfillmentStatus"])
 
 
-def is_ours_to_ship(order: dict[str, object]) -> bool:
+def is_ours_to_ship(order: dict[str, Any]) -> bool:
     fulfillment = order["fulfillment"]
     assert isinstance(fulfillment, dict)
     return status(order) == "UNSHIPPED" and fulfillment.get("fulfilledBy") == "MERCHANT"

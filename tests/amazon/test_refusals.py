@@ -7,6 +7,7 @@ import pytest
 from custody.amazon.interface import Answer, Operation, Seller
 from custody.amazon.refusals import Access, access, error_of, require_object
 from custody.errors import (
+    AccessDenied,
     CustodyError,
     OwnCredentialBroken,
     PageTokenRefused,
@@ -64,7 +65,8 @@ def test_an_expired_token_is_also_known_by_the_error_type() -> None:
         (make_answer(400, body=NULL), False, Refused),
         (make_answer(400, body=NULL), True, PageTokenRefused),
         (make_answer(400, body=b'{"message": null}'), True, PageTokenRefused),
-        (make_answer(403), True, Refused),
+        (make_answer(401), False, AccessDenied),
+        (make_answer(403), True, AccessDenied),
         (
             make_answer(403, details="The LWA secret token you provided has expired."),
             False,

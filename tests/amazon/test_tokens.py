@@ -12,6 +12,7 @@ from custody.amazon.interface import Limits, Seller
 from custody.amazon.tokens import Tokens
 from custody.amazon.transport import Transport
 from custody.errors import CustodyError, OwnCredentialBroken, SellerGone, Unavailable
+from custody.orders.records import ContractId
 
 from .conftest import SECRETS
 from .scripted_amazon import HTML, Reply, ScriptedAmazon, lwa_error
@@ -119,6 +120,16 @@ def test_secrets_are_read_again_for_each_renewal_and_not_kept(
     tokens.access_token(seller)
     assert secrets_read.count("refresh-token/acme") == 2
     assert not any(secret in repr(vars(tokens)) for secret in SECRETS.values())
+
+
+def test_after_the_end_of_a_contract_its_token_is_gone_whatever_it_was(
+    tokens: Tokens, seller: Seller, secrets_read: list[str]
+) -> None:
+    tokens.access_token(seller)
+    tokens.forget_all(seller.contract_id)
+    tokens.forget_all(ContractId("never-seen"))
+    tokens.access_token(seller)
+    assert secrets_read.count("refresh-token/acme") == 2
 
 
 def test_a_forgotten_token_is_renewed_but_a_newer_one_is_not_dropped(tokens: Tokens, seller: Seller) -> None:

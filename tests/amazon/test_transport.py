@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -21,12 +22,12 @@ PATH = "/orders/2026-01-01/orders?paginationToken=canary-query"
 CANARIES = ("canary-token", "canary-query", "canary-body")
 
 
-def make_transport(amazon: ScriptedAmazon, **limits: object) -> Transport:
+def make_transport(amazon: ScriptedAmazon, **limits: Any) -> Transport:
     return Transport(
         Endpoints(amazon.base_url),
         connect_timeout=timedelta(seconds=2),
         read_timeout=timedelta(seconds=0.5),
-        limits=replace(Limits(), **limits),  # type: ignore[arg-type]
+        limits=replace(Limits(), **limits),
         clock=lambda: datetime(2026, 11, 23, 12, 30, 5, tzinfo=UTC),
     )
 

@@ -13,6 +13,7 @@ import pytest
 
 from custody.amazon.client import AmazonClient
 from custody.amazon.interface import DataSet, Operation, Region, Seller
+from custody.amazon.quota import SHARE_OF_RATE
 from custody.amazon.shipments import Shipment, ShippedItem
 from custody.errors import (
     BadInput,
@@ -30,6 +31,7 @@ from .scripted_amazon import HTML, Reply, ScriptedAmazon, lwa_error, refusal
 
 AFTER = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
 ORDER = "902-1106328-1059050"
+SHIPMENT = Shipment("A1PA6795UKMFR9", "1", "DHL", "T-1", AFTER, (ShippedItem("79039765272157", 1),))
 SECRET_EXPIRED = refusal(403, "Unauthorized", details="The LWA secret token you provided has expired.")
 
 
@@ -49,7 +51,7 @@ def test_case_01_the_search_quota_survives_its_process_and_get_order_is_seen_to_
     assert later.free(seller, Operation.SEARCH_ORDERS) == 0
     assert later.free(seller, Operation.GET_ORDER) == 30
     search(later, seller)
-    assert sleeps == [pytest.approx(178.6, abs=3)]
+    assert sleeps == [pytest.approx(178.6 / SHARE_OF_RATE, abs=3)]
 
 
 def test_case_02_a_403_for_one_seller_is_that_sellers_alone(
@@ -146,22 +148,20 @@ def test_case_10_a_body_that_is_no_answer_never_passes_for_no_orders(
 def test_case_11_a_package_reference_goes_out_as_a_string_and_items_as_a_list(
     client: AmazonClient, amazon: ScriptedAmazon, seller: Seller
 ) -> None:
-    shipment = Shipment("A1PA6795UKMFR9", "1", "DHL", "T-1", AFTER, (ShippedItem("79039765272157", 1),))
-    client.confirm_shipment(seller, ORDER, shipment)
+    client.confirm_shipment(seller, ORDER, SHIPMENT)
     detail = json.loads(amazon.last("confirmShipment").body)["packageDetail"]
     assert detail["packageReferenceId"] == "1"
     assert isinstance(detail["orderItems"], list)
     with pytest.raises(BadInput):
-        replace(shipment, package_reference_id=1)  # type: ignore[arg-type]  # what a caller may get wrong
+        replace(SHIPMENT, package_reference_id=1)  # type: ignore[arg-type]  # what a caller may get wrong
 
 
 def test_case_11_a_refused_confirmation_is_not_sent_again(
     client: AmazonClient, amazon: ScriptedAmazon, seller: Seller
 ) -> None:
     amazon.answer("confirmShipment", refusal(400, "PackageToUpdateNotFound"))
-    shipment = Shipment("A1PA6795UKMFR9", "1", "DHL", "T-1", AFTER, (ShippedItem("79039765272157", 1),))
     with pytest.raises(Refused, match="PackageToUpdateNotFound"):
-        client.confirm_shipment(seller, ORDER, shipment)
+        client.confirm_shipment(seller, ORDER, SHIPMENT)
     assert amazon.count("confirmShipment") == 1
 
 
@@ -203,7 +203,7 @@ def test_case_14_a_429_without_any_header_is_waited_for_by_the_bucket_and_a_jitt
     first_pause, second_pause, wait = sleeps
     assert first_pause <= 1
     assert second_pause <= 2
-    assert wait == pytest.approx(178.6, abs=3)
+    assert wait == pytest.approx(178.6 / SHARE_OF_RATE, abs=3)
 
 
 def test_case_16_a_seller_in_two_regions_has_a_token_and_a_quota_in_each(

@@ -1,5 +1,7 @@
 """People: who may see them, and that each value is one nobody else has."""
 
+from typing import Any
+
 from amazon_simulator.config import INVENTORY, TAX_INVOICING, Config
 from amazon_simulator.locales import LOCALES
 from amazon_simulator.order_ids import read_order_id, write_order_id
@@ -9,8 +11,9 @@ from amazon_simulator.scripts import SYLLABLES
 ALL = "BUYER,RECIPIENT,FULFILLMENT,PACKAGES,TAX,PROCEEDS"
 
 
-def address_of(order: dict[str, object]) -> dict[str, str]:
-    return order.get("recipient", {}).get("deliveryAddress", {})  # type: ignore[no-any-return,attr-defined]
+def address_of(order: dict[str, Any]) -> dict[str, str]:
+    address: dict[str, str] = order.get("recipient", {}).get("deliveryAddress", {})
+    return address
 
 
 def test_every_script_has_128_different_syllables() -> None:

@@ -1,5 +1,6 @@
 """searchOrders: windows, filters, pages."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -22,8 +23,9 @@ def make_query(family: str, after: int, before: int) -> Query:
     return Query(family, after, before, none, none, none, 100, none, None, "")
 
 
-def make_book(**options: object) -> Book:
-    config = Config(**{"orders": 400, "sellers": 1, "share_late_cancelled": 0.1, "new_orders": 50} | options)  # type: ignore[arg-type]
+def make_book(**options: Any) -> Book:
+    usual: dict[str, Any] = {"orders": 400, "sellers": 1, "share_late_cancelled": 0.1, "new_orders": 50}
+    config = Config(**usual | options)
     return Book(config, make_sellers(config)[0], NOON)
 
 

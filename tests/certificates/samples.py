@@ -6,9 +6,9 @@ from datetime import timedelta
 import msgspec
 
 from custody.certificates.certificate import Certificate, Party
-from custody.certificates.issue import draw_up
+from custody.certificates.draw import draw_up
 from custody.certificates.signing import Signer, new_key
-from custody.retention.records import Destruction, Erasure, Evidence, HeldBack, PurgePlan, Verification
+from custody.retention.records import Ages, Destruction, Erasure, Evidence, HeldBack, PurgePlan, Verification
 
 from ..builders import NOW, make_contract
 
@@ -26,13 +26,18 @@ def make_evidence() -> Evidence:
         probes=3,
         merkle_root="0" * 64,
         rules={"completed": 2, "cancelled": 1},
+        live=10,
+        ages=Ages(timedelta(hours=1), timedelta(days=2), timedelta(days=9)),
         first_due=NOW - timedelta(days=2),
         last_due=NOW,
         planned_at=NOW,
         withheld=(HeldBack(1, "HMRC inquiry 7", "HMRC", NOW + timedelta(days=90)),),
     )
     return Evidence(
-        plan, Erasure(NOW, True, 7, DELETED), Destruction(NOW, ("acme-eu/1",)), Verification(NOW, 3, 3)
+        plan,
+        erasure=Erasure(NOW, True, 7, DELETED),
+        destruction=Destruction(NOW, ("acme-eu/1",)),
+        verification=Verification(NOW, 3, 3),
     )
 
 

@@ -81,7 +81,8 @@ def test_nothing_of_the_runners_own_airflow_or_custody_is_inherited(
 def test_the_files_of_airflow_are_private_and_its_configuration_holds_no_secret(layout: Layout) -> None:
     write_airflow_home(layout)
     assert json.loads((layout.secrets / "airflow_passwords.json").read_text()) == {
-        "admin": layout.secret("airflow_admin.password")
+        "admin": layout.secret("airflow_admin.password"),
+        "approver": layout.secret("airflow_approver.password"),
     }
     files = [file for file in layout.home.rglob("*") if file.is_file()]
     assert len(files) >= 4

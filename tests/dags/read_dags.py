@@ -52,16 +52,22 @@ def shown(dag: Any) -> dict[str, Any]:
         "max_active_runs": dag.max_active_runs,
         "starts": dag.start_date.isoformat() if dag.start_date else None,
         "schedule_assets": waited_for(dag),
+        "schedule": as_read(dag).timetable.summary,
+        "form": {name: dag.params.get_param(name).schema for name in dag.params},
         "tasks": {task.task_id: shown_task(task) for task in dag.tasks},
     }
 
 
 def waited_for(dag: Any) -> list[str]:
     """Name the assets that wake a DAG, as the scheduler reads them from its serialized form."""
+    return sorted(key.name for key, _ in as_read(dag).timetable.asset_condition.iter_assets())
+
+
+def as_read(dag: Any) -> Any:
+    """Give a DAG as the scheduler has it."""
     from airflow.serialization.serialized_objects import DagSerialization
 
-    read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
-    return sorted(key.name for key, _ in read.timetable.asset_condition.iter_assets())
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag))
 
 
 def shown_task(task: Any) -> dict[str, Any]:
@@ -75,7 +81,8 @@ def shown_task(task: Any) -> dict[str, Any]:
         "mapped": task.is_mapped,
         "outlets": sorted(outlet.name for outlet in task.outlets),
         "trigger_rule": task.trigger_rule.value,
-        "shows_return_value": at_run_time(task).show_return_value_in_logs,
+        # Only a task made of a function can print what it returns.
+        "shows_return_value": getattr(at_run_time(task), "show_return_value_in_logs", False),
     }
 
 

@@ -11,6 +11,7 @@ HEAVY = {"pandas", "numpy", "sqlalchemy", "psycopg", "cryptography", "boto3", "t
 AT_THE_TOP = (
     "airflow.sdk",
     "airflow.providers",
+    "custody_airflow.approval",
     "custody_airflow.assets",
     "custody_airflow.defaults",
     "datetime",
@@ -59,7 +60,11 @@ def test_every_dag_has_tags_a_page_of_documentation_and_an_aware_start(dags: dic
 
 
 def test_no_dag_catches_up_or_overlaps_with_itself(dags: dict[str, Any]) -> None:
-    assert {(dag["catchup"], dag["max_active_runs"]) for dag in dags.values()} == {(False, 1)}
+    several = {"terminate_contract"}  # one run a contract, and each may wait weeks for its answer
+    alone = {dag["max_active_runs"] == 1 for dag_id, dag in dags.items() if dag_id not in several}
+    assert alone == {True}
+    assert {dag["catchup"] for dag in dags.values()} == {False}
+    assert dags.keys() >= several
 
 
 def test_every_task_has_an_owner_and_is_tried_again_after_a_pause(dags: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from custody_local.airflow_configuration import (
     COMPONENTS,
+    USERS,
     AirflowPorts,
     component_environment,
     local_settings,
@@ -23,7 +24,7 @@ from custody_local.layout import Layout
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-FOR_PEOPLE = {"airflow_admin_password"}
+FOR_PEOPLE = {"airflow_admin_password", "airflow_approver_password"}
 
 
 def make_secrets(folder: Path) -> dict[str, str]:
@@ -89,7 +90,12 @@ def test_a_worker_has_no_way_to_airflows_database_nor_its_keys() -> None:
 
 def test_the_secrets_are_of_use_to_their_readers(made: dict[str, str]) -> None:
     Fernet(made["airflow_fernet_key"])
-    assert json.loads(made["airflow_passwords"]) == {"admin": made["airflow_admin_password"]}
+    assert json.loads(made["airflow_passwords"]) == {
+        user: made[f"airflow_{user}_password"] for user in ("admin", "approver")
+    }
+    assert SERVICES["api-server"]["environment"]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == ",".join(
+        f"{user}:{role}" for user, role in USERS.items()
+    )
     assert made["airflow_password"] in made["airflow_database_url"]
     for name in ("redis_configuration", "celery_broker_url", "celery_result_backend"):
         assert made["redis_password"] in made[name]
@@ -99,7 +105,7 @@ def test_every_password_is_another_one_and_long(made: dict[str, str]) -> None:
     passwords = [
         value for name, value in made.items() if name.endswith(("_password", "_jwt_secret", "_secret_key"))
     ]
-    assert len(passwords) == 9
+    assert len(passwords) == 10
     assert len(set(passwords)) == len(passwords)
     assert min(map(len, passwords)) == 64  # 32 bytes as hex
 

@@ -33,7 +33,7 @@ from custody.database.tables import (
     tombstones,
 )
 from custody.orders.records import ContractId, OrderRef
-from custody.retention.plan import count_due
+from custody.retention.count import count_due
 from custody.vault import envelope
 from custody.vault.envelope import RECIPIENT, Wrapper
 from custody.vault.files import path_of

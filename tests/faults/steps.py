@@ -60,6 +60,12 @@ def purge(house: House) -> None:
     _well(house.purge(_everyone(house)))
 
 
+def end_contracts(house: House) -> None:
+    """Go on with the ends of contracts; there may be none left."""
+    if outcomes := house.end_contracts():
+        _well(outcomes)
+
+
 def careless_pull(house: House) -> None:
     """Ingest with a fault planted on purpose: the cursor moves in a transaction of its own."""
     move = cursors.move
@@ -91,6 +97,7 @@ STEPS: dict[str, Callable[[House], None]] = {
     "pull again": pull,
     "fulfill": fulfill,
     "purge": purge,
+    "end contracts": end_contracts,
     "careless pull": careless_pull,
     "careless purge": careless_purge,
 }

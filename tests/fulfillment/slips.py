@@ -1,28 +1,25 @@
-"""Orders and recipients for the tests of the slip, and a reader of what was printed."""
+"""Orders for the tests of the slip, and a reader of what was printed."""
 
 import io
 from datetime import UTC, datetime
 
 import pypdf
 
-from custody.orders.records import Item, OrderFacts, OrderId, Recipient
+from custody.orders.records import Item, OrderFacts, OrderId
 
-US, DE, JP, SA = "ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1VC38T7YXB528", "A17E79C6D8DWNP"
-MUG = Item("1", "MUG-BLUE", "Stoneware mug, cobalt blue", 1)
-ANN = Recipient(
-    name="Ann Example",
-    address_line_1="410 Sample Ave",
-    city="Seattle",
-    postal_code="98109",
-    country_code="US",
-)
+from ..builders import MUG, US, make_facts
+
+JP, SA = "A1VC38T7YXB528", "A17E79C6D8DWNP"
 
 
-def make_facts(*items: Item, marketplace: str = US, order_id: str = "302-1234567-7654321") -> OrderFacts:
+def ordered(*items: Item, marketplace: str = US) -> OrderFacts:
     """Build an order placed late in the evening, UTC, of a mug unless told otherwise."""
-    at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
-    goods = items or (MUG,)
-    return OrderFacts(OrderId(order_id), marketplace, "UNSHIPPED", "MERCHANT", (), at, at, None, goods, ())
+    return make_facts(
+        order_id=OrderId("302-1234567-7654321"),
+        marketplace_id=marketplace,
+        created_at=datetime(2026, 11, 22, 23, 30, tzinfo=UTC),
+        items=items or (MUG,),
+    )
 
 
 def pages(pdf: bytes) -> list[str]:

@@ -16,7 +16,8 @@ from custody.errors import BadInput
 from custody.fulfillment.slip import render_slip
 from custody.orders.records import Item, Recipient
 
-from .slips import ANN, DE, JP, MUG, SA, US, make_facts, pages, squeezed
+from ..builders import ANN, DE, MUG, US
+from .slips import JP, SA, ordered, pages, squeezed
 
 SCRIPTS = {
     "Latin": Recipient(name="Zoë Łukasz Şahin-Ñandú", address_line_1="Østergade 5", city="København"),
@@ -53,7 +54,7 @@ def glyphs(pdf: bytes, font: str) -> int:
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_name_and_address_are_printed_in_every_script(script: str) -> None:
     recipient = SCRIPTS[script]
-    text = squeezed("".join(pages(render_slip(recipient, make_facts(), "Northern Light Tea"))))
+    text = squeezed("".join(pages(render_slip(recipient, ordered(), "Northern Light Tea"))))
     for value in (recipient.name, recipient.address_line_1, recipient.city, recipient.state):
         assert squeezed(value) in text
 
@@ -62,12 +63,12 @@ def test_name_and_address_are_printed_in_every_script(script: str) -> None:
 @pytest.mark.parametrize("name", ["محمد عبد الله", "שרה כהן", "Nguyễn Thị Hường", "สมชาย ใจดี", "राहुल शर्मा"])
 def test_every_letter_of_a_name_in_a_complex_script_is_printed(name: str) -> None:
     recipient = msgspec.structs.replace(ANN, name=name)
-    assert set(name) <= set(pages(render_slip(recipient, make_facts(), "Northern Light Tea"))[0])
+    assert set(name) <= set(pages(render_slip(recipient, ordered(), "Northern Light Tea"))[0])
 
 
 def test_arabic_letters_are_joined() -> None:
     def shapes(name: str) -> int:
-        slip = render_slip(msgspec.structs.replace(ANN, name=name), make_facts(), "Northern Light Tea")
+        slip = render_slip(msgspec.structs.replace(ANN, name=name), ordered(), "Northern Light Tea")
         return glyphs(slip, "NotoSansArabic-Regular")
 
     assert shapes("ععع") > shapes("ع ع ع")
@@ -77,7 +78,7 @@ def test_a_right_to_left_line_begins_at_the_right() -> None:
     recipient = Recipient(
         name="فاطمة Smith", address_line_1="شارع الملك 12", city="الرياض", country_code="SA"
     )
-    slip = render_slip(recipient, make_facts(marketplace=SA), "متجر")
+    slip = render_slip(recipient, ordered(marketplace=SA), "متجر")
     begins: dict[str, float] = {}
 
     def note(text: str, cm: list[float], tm: list[float], *_: object) -> None:
@@ -95,14 +96,14 @@ def test_a_right_to_left_line_begins_at_the_right() -> None:
 )
 def test_han_characters_have_the_shapes_of_the_country(country: str, face: str) -> None:
     recipient = Recipient(name="直骨", address_line_1="角1", country_code=country)
-    used = [name for name in fonts(render_slip(recipient, make_facts(), "Tea")) if "CJK" in name]
+    used = [name for name in fonts(render_slip(recipient, ordered(), "Tea")) if "CJK" in name]
     assert used
     assert all(name.startswith(f"NotoSansCJK{face}") for name in used)
 
 
 def test_slip_shows_the_order_with_every_item() -> None:
     goods = [Item(str(n), f"SKU-{n:03}", f"Article number {n}", n % 3 + 1) for n in range(30)]
-    first, second = pages(render_slip(ANN, make_facts(*goods), "Northern Light Tea"))
+    first, second = pages(render_slip(ANN, ordered(*goods), "Northern Light Tea"))
     rows = [line.split(" ") for line in (first + "\n" + second).splitlines() if line.startswith("SKU-")]
     assert rows == [[item.sku, *item.title.split(" "), str(item.quantity)] for item in goods]
     assert "302-1234567-7654321" in first
@@ -112,21 +113,21 @@ def test_slip_shows_the_order_with_every_item() -> None:
 
 
 def test_slip_is_an_a5_page() -> None:
-    page = pypdf.PdfReader(io.BytesIO(render_slip(ANN, make_facts(), "Tea"))).pages[0]
+    page = pypdf.PdfReader(io.BytesIO(render_slip(ANN, ordered(), "Tea"))).pages[0]
     assert [round(float(edge) / 72 * 25.4) for edge in page.mediabox[2:]] == [148, 210]
 
 
 def test_items_that_were_cancelled_are_left_out() -> None:
     gone = Item("2", "GONE-1", "Cancelled by the buyer", 0)
-    assert "GONE-1" not in pages(render_slip(ANN, make_facts(MUG, gone), "Tea"))[0]
+    assert "GONE-1" not in pages(render_slip(ANN, ordered(MUG, gone), "Tea"))[0]
     with pytest.raises(BadInput, match="no item left"):
-        render_slip(ANN, make_facts(gone), "Tea")
+        render_slip(ANN, ordered(gone), "Tea")
 
 
 @pytest.mark.parametrize("missing", ["name", "address_line_1"])
 def test_slip_without_name_or_street_is_refused(missing: str) -> None:
     with pytest.raises(BadInput, match="not printed blank"):
-        render_slip(msgspec.structs.replace(ANN, **{missing: "  "}), make_facts(), "Tea")
+        render_slip(msgspec.structs.replace(ANN, **{missing: "  "}), ordered(), "Tea")
 
 
 @pytest.mark.parametrize(
@@ -134,19 +135,19 @@ def test_slip_without_name_or_street_is_refused(missing: str) -> None:
     [(US, "Packing slip", "Nov 22, 2026"), (DE, "Lieferschein", "23.11.2026"), (JP, "納品書", "2026/11/23")],
 )
 def test_slip_speaks_the_language_and_time_of_the_shop(marketplace: str, title: str, day: str) -> None:
-    text = pages(render_slip(ANN, make_facts(marketplace=marketplace), "Tea"))[0]
+    text = pages(render_slip(ANN, ordered(marketplace=marketplace), "Tea"))[0]
     assert title in text
     assert day in text
 
 
 def test_same_order_gives_the_same_bytes() -> None:
-    first = render_slip(ANN, make_facts(), "Tea")
-    render_slip(SCRIPTS["Korean"], make_facts(), "Other")
-    assert render_slip(ANN, make_facts(), "Tea") == first
+    first = render_slip(ANN, ordered(), "Tea")
+    render_slip(SCRIPTS["Korean"], ordered(), "Other")
+    assert render_slip(ANN, ordered(), "Tea") == first
 
 
 def test_document_properties_name_nobody() -> None:
-    reader = pypdf.PdfReader(io.BytesIO(render_slip(ANN, make_facts(), "Tea")))
+    reader = pypdf.PdfReader(io.BytesIO(render_slip(ANN, ordered(), "Tea")))
     assert reader.metadata is not None
     assert set(reader.metadata) == {"/Title", "/Creator"}
     assert reader.metadata.title == "Packing slip"
@@ -164,14 +165,14 @@ def test_document_properties_name_nobody() -> None:
 )
 def test_markup_is_printed_as_it_is(hostile: str) -> None:
     recipient = msgspec.structs.replace(ANN, name=hostile)
-    text = squeezed(pages(render_slip(recipient, make_facts(Item("1", hostile, hostile, 1)), hostile))[0])
+    text = squeezed(pages(render_slip(recipient, ordered(Item("1", hostile, hostile, 1)), hostile))[0])
     assert text.count(squeezed(hostile)) == 4
 
 
 @pytest.mark.parametrize("word", ["W" * 300, "Ж" * 300, "ش" * 300, "語" * 300, "สวัสดี" * 50, "क्षत्रिय" * 40])
 def test_a_word_of_any_length_stays_inside_its_column(word: str) -> None:
     recipient = msgspec.structs.replace(ANN, name=word)
-    slip = render_slip(recipient, make_facts(Item("1", word, word, 1)), word)
+    slip = render_slip(recipient, ordered(Item("1", word, word, 1)), word)
     lines = set()
 
     def note(text: str, cm: list[float], tm: list[float], *_: object) -> None:
@@ -186,14 +187,14 @@ def test_a_word_of_any_length_stays_inside_its_column(word: str) -> None:
 
 def test_white_space_and_hidden_marks_do_not_break_a_line() -> None:
     recipient = msgspec.structs.replace(ANN, name="Ann\r\n\tExam\u00adple\u202e\u2028\ufeff II")
-    assert "Ann Example II" in pages(render_slip(recipient, make_facts(), "Tea"))[0]
+    assert "Ann Example II" in pages(render_slip(recipient, ordered(), "Tea"))[0]
 
 
 @pytest.mark.parametrize("character", ["\0", "\x07", "\x9f", "\ud800", "\ue000", "\U0010ffff", "\U00013000"])
 def test_name_that_cannot_be_printed_waits_and_is_not_told(character: str) -> None:
     recipient = msgspec.structs.replace(ANN, name=f"Canary{character}Name")
     with pytest.raises(BadInput, match="cannot be printed; the slip waits") as refusal:
-        render_slip(recipient, make_facts(), "Tea")
+        render_slip(recipient, ordered(), "Tea")
     assert refusal.value.__context__ is None
     assert f"from U+{ord(character) & ~0xFF:04X} to" in str(refusal.value)
     told = "".join(traceback.format_exception(refusal.value)) + repr(refusal.value)
@@ -203,14 +204,14 @@ def test_name_that_cannot_be_printed_waits_and_is_not_told(character: str) -> No
 def test_line_of_absurd_length_is_refused_and_not_told() -> None:
     recipient = msgspec.structs.replace(ANN, address_line_2="Canary " * 100)
     with pytest.raises(BadInput, match="longer than 500") as refusal:
-        render_slip(recipient, make_facts(), "Tea")
+        render_slip(recipient, ordered(), "Tea")
     assert "Canary" not in "".join(traceback.format_exception(refusal.value))
 
 
 @pytest.mark.parametrize("character", ["\0", "\ud800", "\ue000", "\U00013000"])
 def test_title_that_cannot_be_printed_gets_a_box(character: str) -> None:
     odd = Item("1", f"S{character}KU", f"Tea {character} tin", 1)
-    text = pages(render_slip(ANN, make_facts(odd), f"Shop{character}"))[0]
+    text = pages(render_slip(ANN, ordered(odd), f"Shop{character}"))[0]
     assert "Tea □ tin" in text
     assert "S□KU" in text
     assert "Shop□" in text
@@ -219,11 +220,11 @@ def test_title_that_cannot_be_printed_gets_a_box(character: str) -> None:
 def test_titles_full_of_unknown_characters_are_refused() -> None:
     odd = Item("1", "SKU", "".join(map(chr, range(0x13000, 0x13030))), 1)
     with pytest.raises(BadInput, match="titles have more than 20"):
-        render_slip(ANN, make_facts(odd), "Tea")
+        render_slip(ANN, ordered(odd), "Tea")
 
 
 def test_overlong_title_is_cut_with_an_ellipsis() -> None:
-    text = squeezed(pages(render_slip(ANN, make_facts(Item("1", "SKU", "ab" * 5000, 1)), "Tea"))[0])
+    text = squeezed(pages(render_slip(ANN, ordered(Item("1", "SKU", "ab" * 5000, 1)), "Tea"))[0])
     assert "ab…" in text.replace("a…", "ab…")
     assert len(text) < 600
 
@@ -238,7 +239,7 @@ def test_any_text_is_printed_or_refused_without_being_told(
 ) -> None:
     recipient = Recipient(name=f"Canary {name}", address_line_1=f"Canary {street}", country_code="DE")
     try:
-        slip = render_slip(recipient, make_facts(Item("1", sku, title, 1)), seller)
+        slip = render_slip(recipient, ordered(Item("1", sku, title, 1)), seller)
     except BadInput as refusal:
         told = str(refusal)
     else:

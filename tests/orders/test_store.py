@@ -12,7 +12,10 @@ from sqlalchemy import Connection, select
 from custody.bootstrap import House
 from custody.contracts.contract import Contract, TaskName
 from custody.database.tables import order_keys, orders, quarantine
+from custody.fulfillment.ledger import record
+from custody.fulfillment.work import TaskState
 from custody.orders import cursor as cursors
+from custody.orders.ingest import needing_recipient
 from custody.orders.life import facts_of
 from custody.orders.minimize import MinimizedPage, Unusable
 from custody.orders.records import MinimizedOrder, Recipient
@@ -75,6 +78,43 @@ def test_a_recipient_that_comes_later_for_the_same_update_is_sealed(house: House
     contract = add_contract(house)
     keep(house, contract, make_order(1, None))
     assert keep(house, contract, make_order(1, ANN)).sealed == 1
+
+
+def test_no_parcel_goes_to_the_address_that_its_buyer_corrected_after_it_was_sealed(house: House) -> None:
+    contract = add_contract(house)
+    keep(house, contract, make_order(1, ANN), make_order(2, OLGA))
+    key = rows(house, order_keys)
+    keep(house, contract, make_order(1, None, last_updated_at=NOW))  # the list pass: an update, no address
+    with house.engine.connect() as connection:
+        assert unsealed(connection, house, contract) == {order_id(2): OLGA}
+        assert connection.execute(needing_recipient(contract, NOW)).scalars().all() == [order_id(1)]
+    corrected = msgspec.structs.replace(ANN, address_line_1="7 Corrected Street")
+    keep(house, contract, make_order(1, corrected, last_updated_at=NOW))
+    with house.engine.connect() as connection:
+        assert unsealed(connection, house, contract) == {order_id(1): corrected, order_id(2): OLGA}
+    assert rows(house, order_keys) == key
+
+
+@pytest.mark.parametrize("changes", [{"status": "SHIPPED"}, {"fulfilled_by": "AMAZON"}])
+def test_an_address_that_no_slip_waits_for_is_not_asked_for_again(
+    house: House, changes: dict[str, str]
+) -> None:
+    contract = add_contract(house)
+    keep(house, contract, make_order(1, ANN))
+    keep(house, contract, make_order(1, None, last_updated_at=NOW, **changes))
+    with house.engine.connect() as connection:
+        assert unsealed(connection, house, contract) == {order_id(1): ANN}
+
+
+def test_the_address_on_a_finished_slip_stays_with_its_order(house: House) -> None:
+    contract = add_contract(house)
+    keep(house, contract, make_order(1, ANN))
+    with house.engine.begin() as connection:
+        refs = [house.vault.ref(order_id(1))]
+        record(connection, contract, refs, TaskName.PACKING_SLIP, TaskState.DONE, NOW)
+    keep(house, contract, make_order(1, None, last_updated_at=NOW))
+    with house.engine.connect() as connection:
+        assert unsealed(connection, house, contract) == {order_id(1): ANN}
 
 
 def test_an_update_keeps_the_order_key_it_has(house: House) -> None:

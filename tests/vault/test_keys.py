@@ -72,6 +72,24 @@ def test_a_destroyed_version_was_overwritten_before_it_was_unlinked(
         ring.read(ACME, 1)
 
 
+def test_the_end_of_a_contract_takes_every_version_what_killed_writers_left_and_the_folder(
+    ring: FileKeyRing, tmp_path: Path
+) -> None:
+    ring.create(ACME, 1)
+    ring.create(ACME, 2)
+    ring.create(ZENITH, 1)
+    left, copy = tmp_path / "keys/ring/acme-eu/.3.key.new", tmp_path / "hard-link"
+    left.write_bytes(b"of a killed writer")
+    os.link(tmp_path / "keys/ring/acme-eu/2.key", copy)
+    before = copy.read_bytes()
+    for _ in range(2):
+        ring.end(ACME)
+        assert ring.versions(ACME) == ()
+        assert os.listdir(tmp_path / "keys/ring") == ["zenith-eu"]
+    assert copy.read_bytes() != before
+    assert ring.versions(ZENITH) == (1,)
+
+
 def test_a_key_file_holds_the_key_only_wrapped_and_is_private(ring: FileKeyRing, tmp_path: Path) -> None:
     key = ring.create(ACME, 1)
     file = tmp_path / "keys/ring/acme-eu/1.key"
@@ -151,3 +169,14 @@ def test_a_secrets_name_cannot_lead_out_of_the_store(store: FileSecretStore, nam
 def test_a_missing_secret_is_named(store: FileSecretStore) -> None:
     with pytest.raises(KeyUnavailable, match="lwa/client-id"):
         store.read("lwa/client-id")
+
+
+def test_a_destroyed_secret_is_gone_and_destroying_it_twice_is_harmless(
+    store: FileSecretStore, tmp_path: Path
+) -> None:
+    store.write("refresh-token/acme", b"canary")
+    assert store.exists("refresh-token/acme")
+    for _ in range(2):
+        store.destroy("refresh-token/acme")
+        assert not store.exists("refresh-token/acme")
+    assert [each for each in (tmp_path / "keys/secrets").rglob("*") if each.is_file()] == []

@@ -17,7 +17,7 @@ from custody.amazon.quota import Quota
 from custody.amazon.shipments import Shipment, Shipments
 from custody.amazon.tokens import ReadSecret, Tokens
 from custody.amazon.transport import Transport, utc_now
-from custody.orders.records import OrderPage
+from custody.orders.records import ContractId, OrderPage
 from custody.settings import Settings
 from custody.vault.secret_store import LWA_CLIENT_ID
 
@@ -57,6 +57,7 @@ class AmazonClient:
         )
         tokens = Tokens(self._transport, endpoints, read_secret, limits=limits, sleep=sleep)
         calls = Calls(self._transport, endpoints, tokens, self._quota, limits=limits, sleep=sleep)
+        self._tokens = tokens
         self._orders = Orders(calls, clock)
         self._shipments = Shipments(calls)
 
@@ -71,6 +72,10 @@ class AmazonClient:
     def close(self) -> None:
         """Close the connections to Amazon; the database's are the engine's."""
         self._transport.close()
+
+    def forget(self, contract_id: ContractId) -> None:
+        """Drop the access token of a contract that has ended."""
+        self._tokens.forget_all(contract_id)
 
     def search_orders(
         self,

@@ -7,6 +7,7 @@ import msgspec
 
 from custody.amazon.interface import Answer, Operation, Seller
 from custody.errors import (
+    AccessDenied,
     CustodyError,
     OwnCredentialBroken,
     PageTokenRefused,
@@ -61,6 +62,8 @@ def error_of(seller: Seller, operation: Operation, answer: Answer, *, paged: boo
         return Unavailable(f"{what}, nothing usable{reference}")
     if status in (401, 403) and access(answer) is Access.SECRET_EXPIRED:
         return OwnCredentialBroken(f"{what}: our own LWA secret has expired, rotate it{reference}")
+    if status in (401, 403):
+        return AccessDenied(f"{what}, access denied{reference}", status=status)
     if status == 400 and paged:
         # Amazon's message may be null (facts §8.6), so the token is not told from other causes here;
         # a window that starts again without one is safe, and refused by itself if something else is wrong.

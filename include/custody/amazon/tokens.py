@@ -92,6 +92,13 @@ class Tokens:
             if held is not None and held.value == value:
                 del self._held[seller.contract_id]
 
+    def forget_all(self, contract_id: ContractId) -> None:
+        """Drop whatever token a contract has: it has ended."""
+        with self._guard:
+            flight = self._flights[contract_id]
+        with flight:
+            self._held.pop(contract_id, None)
+
     def _renew(self, seller: Seller) -> _Token:
         # Login with Amazon now and then refuses a good grant (facts §8.12): a refusal is asked again once.
         # Whatever else goes wrong is left to the caller, who has a back-off of his own.

@@ -2,9 +2,12 @@
 
 Its parts follow NIST SP 800-88's certificate of sanitization, mapped from media to records.
 The file for people is ``{"certificate": …, "digest": …, "jws": …}``: the JWS (RFC 7515, EdDSA)
-signs the certificate's canonical JSON, the other two are there to be read.
+signs the certificate's canonical JSON, the other two are there to be read. Beside them stand, where
+they exist, ``"receipt"``, the JWS of another key over the destruction of the contract key, and
+``"log"``, the proof that the digest is in the transparency log.
 """
 
+import base64
 from datetime import datetime
 from hashlib import sha256
 
@@ -12,10 +15,7 @@ import msgspec
 
 TYPE = "custody-certificate+jws"
 STANDARD = "NIST SP 800-88 Rev. 2, cryptographic erase"
-NOT_CLAIMED = (
-    "No search for copies outside the database and the key ring was made (residue scan).",
-    "Nothing is said of copies that the controller or Amazon hold.",
-)
+NOT_CLAIMED = ("Nothing is said of copies that the controller or Amazon hold.",)
 
 
 class Party(msgspec.Struct, frozen=True):
@@ -35,7 +35,10 @@ class Who(msgspec.Struct, frozen=True):
 
 
 class What(msgspec.Struct, frozen=True):
-    """The batch: ``merkle_root`` is over one salted commitment per order, hex, RFC 9162."""
+    """The batch: ``merkle_root`` is over one salted commitment per order, hex, RFC 9162.
+
+    ``reduced`` orders are not in it: all of theirs is erased but the fields that a hold names.
+    """
 
     orders: int
     sealed_records: int
@@ -45,6 +48,7 @@ class What(msgspec.Struct, frozen=True):
     plan_digest: str
     field_classes: tuple[str, ...]
     stores: tuple[str, ...]
+    reduced: int = 0
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -85,21 +89,53 @@ class Checked(msgspec.Struct, frozen=True):
     method: str = ""
 
 
+class Searched(msgspec.Struct, frozen=True):
+    """One place that was searched; ``unchanged`` units could not hold a value of the batch.
+
+    ``self_test`` says how a value that was planted there beforehand came to be found.
+    """
+
+    name: str
+    units: int
+    bytes: int
+    unchanged: int
+    hits: int
+    self_test: str
+
+
+class Residue(msgspec.Struct, frozen=True):
+    """The search for other copies of the batch's personal values, made before the erasure.
+
+    ``too_short`` and ``ordinary`` values were left out: to find one of them proves nothing.
+    """
+
+    performed: bool
+    method: str
+    values: int = 0
+    too_short: int = 0
+    ordinary: int = 0
+    hits: int = 0
+    surfaces: tuple[Searched, ...] = ()
+    not_visible: tuple[str, ...] = ()
+    self_tested: bool = False
+
+
 class Verified(msgspec.Struct, frozen=True):
     """What was checked before this was signed."""
 
     row_absence: Checked
     negative_decryption: Checked
-    residue_scan: Checked
+    residue_scan: Residue
 
 
 class Withheld(msgspec.Struct, frozen=True):
-    """Orders that were due and are kept under a legal hold."""
+    """Orders that were due and are kept under a legal hold; no ``fields`` means the whole orders."""
 
     orders: int
     basis: str
     authority: str
     until: datetime | None
+    fields: tuple[str, ...] = ()
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -118,12 +154,28 @@ class Certificate(msgspec.Struct, frozen=True):
     not_claimed: tuple[str, ...] = NOT_CLAIMED
 
 
+class LogProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What shows that an entry is in the log: with these, anyone can recompute the checkpoint's root.
+
+    ``at`` is the entry's time as its leaf spells it, ``hashes`` the inclusion path of RFC 9162 §2.1.3,
+    hex, nearest first, in the tree of ``size`` leaves whose root ``checkpoint``, a signed note, states.
+    """
+
+    position: int
+    size: int
+    at: str
+    hashes: tuple[str, ...]
+    checkpoint: str
+
+
 class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file: the certificate to read, the digest of its canonical form, and the JWS."""
+    """The file: the certificate to read, the digest of its canonical form, the JWS, and what goes with it."""
 
     certificate: msgspec.Raw
     digest: str
     jws: str
+    receipt: str | None = None
+    log: LogProof | None = None
 
 
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -139,7 +191,15 @@ def digest_of(payload: bytes) -> str:
     return f"sha256:{sha256(payload).hexdigest()}"
 
 
-def render(payload: bytes, jws: str) -> str:
-    """Lay out the file for people from the signed bytes and the JWS over them."""
+def payload_of(token: str) -> bytes:
+    """Give the signed bytes of a JWS of our own, unverified."""
+    part = token.split(".")[1]
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def render(payload: bytes, jws: str, *, receipt: str | None = None, log: LogProof | None = None) -> str:
+    """Lay out the file for people from the signed bytes, the JWS over them, and what goes with them."""
     parts = {"certificate": msgspec.json.decode(payload), "digest": digest_of(payload), "jws": jws}
+    parts |= {} if receipt is None else {"receipt": receipt}
+    parts |= {} if log is None else {"log": log}
     return msgspec.json.format(msgspec.json.encode(parts), indent=2).decode() + "\n"

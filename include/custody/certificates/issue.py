@@ -1,62 +1,56 @@
-"""Issuing: a verified purge becomes a signed certificate, a row, and a file for people."""
+"""Issuing: a verified purge becomes a signed certificate, a row, a log entry, and a file for people."""
 
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
-from custody import __version__
-from custody.certificates.certificate import (
-    NOT_CLAIMED,
-    STANDARD,
-    Certificate,
-    Checked,
-    How,
-    Party,
-    Verified,
-    What,
-    When,
-    Who,
-    Why,
-    Withheld,
-)
-from custody.certificates.signing import Signer
+from custody.certificates.certificate import Party, Signed, payload_of, render
+from custody.certificates.draw import draw_up
+from custody.certificates.log import Log, append
+from custody.certificates.log_entry import Kind
+from custody.certificates.page import page
+from custody.certificates.public_keys import publish_keys
+from custody.certificates.receipt import receipt_for
+from custody.certificates.receipt_store import issue_receipt, receipt_of
+from custody.certificates.signing import Signer, key_set
 from custody.contracts.contract import Contract
 from custody.database.tables import certificates, purges
-from custody.errors import PurgeUnsound
-from custody.retention.clock import Rule
-from custody.retention.records import Evidence, PurgeState
+from custody.retention.records import Destruction, Evidence, PurgePlan, PurgeState
 from custody.vault import files
-
-SOURCES = {
-    Rule.COMPLETED: "Processor's data policy, PII Data Retention: not stored beyond the task",
-    Rule.DELIVERED: "Amazon Data Protection Policy §2.1: 30 days after delivery",
-    Rule.PROMISED: "Amazon Data Protection Policy §2.1, from the latest promised delivery",
-    Rule.HARD_CAP: "Processor's rule: 60 days after the order where no delivery is known",
-    Rule.CANCELLED: "Processor's data policy: no task is left",
-    Rule.UNDELIVERABLE: "Processor's data policy: no task is left",
-    Rule.TERMINATED: "Processor's data policy: deleted within 30 days of termination",
-    Rule.REQUESTED: "Amazon Data Protection Policy §1.7: within 30 days of the request",
-    Rule.AUTHORIZATION_LOST: "Amazon Data Protection Policy §1.7: within 30 days of lost access",
-}
-FIELD_CLASSES = ("recipient name", "recipient address", "packing slip", "tracking number")
-CRYPTOGRAPHIC = "rows deleted; survivors' keys rewrapped; contract key version destroyed"
-ROWS_ONLY = "rows deleted; the batch held no sealed record, so no key was destroyed"
-STORES = ("PostgreSQL", "contract key ring")
 
 
 class Issuer:
-    """Issues certificates for one processor; ``directory`` is where people find them."""
+    """Issues certificates for one processor; ``directory`` is where people find them.
 
-    def __init__(self, engine: Engine, signer: Signer, processor: Party, directory: Path) -> None:
+    ``receipt_signer`` signs the receipts of destroyed keys: it is another key than the certificates'.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        signer: Signer,
+        receipt_signer: Signer,
+        log: Log,
+        processor: Party,
+        directory: Path,
+    ) -> None:
         self._engine = engine
         self._signer = signer
+        self._receipt_signer = receipt_signer
+        self._log = log
         self._processor = processor
         self._directory = directory
 
+    def receipt(self, connection: Connection, plan: PurgePlan, destruction: Destruction) -> None:
+        """Sign, store and log the receipt of a purge's destroyed keys, as the last of a transaction."""
+        at = destruction.destroyed_at
+        receipt = receipt_for(plan.purge_id, plan.contract_id, destruction.keys, at)
+        issue_receipt(connection, self._receipt_signer, receipt, at)
+
     def issue(self, contract: Contract, evidence: Evidence, now: datetime) -> None:
-        """Sign and store the certificate of a verified purge; issued once, whenever it is killed."""
+        """Sign, store and log the certificate of a verified purge; issued once, whenever it is killed."""
         certificate = draw_up(self._processor, contract, evidence, now)
         document, digest = self._signer.sign(certificate)
         row = {
@@ -74,68 +68,34 @@ class Issuer:
                 .where(purges.c.purge_id == evidence.plan.purge_id)
                 .values(state=PurgeState.CERTIFIED)
             )
+            append(connection, Kind.CERTIFICATE, certificate.certificate_id, digest, now)
 
     def public_keys(self) -> bytes:
-        """Give the JWK set by which the certificates are verified."""
-        return self._signer.public_keys()
+        """Give the JWK set by which certificates and receipts are verified."""
+        return key_set(self._signer, self._receipt_signer)
 
-    def publish_missing(self, contract_id: str) -> None:
-        """Write the files of a contract's certificates that are not there yet, and the public keys."""
-        files.write_new(self._directory / "jwks.json", self.public_keys())
+    def publish(self, contract_id: str) -> None:
+        """Sign what is new in the log, and write the files of a contract that are not there yet."""
+        self._log.publish()
+        publish_keys(self._directory, (self._signer, self._receipt_signer), self._log.verifier_key())
         query = select(certificates.c.certificate_id, certificates.c.document).where(
             certificates.c.contract_id == contract_id
         )
         with self._engine.connect() as connection:
-            for certificate_id, document in connection.execute(query):
-                file = self._directory / f"{certificate_id}.json"
+            for certificate_id, document in connection.execute(query).all():
+                file, shown = (self._directory / f"{certificate_id}.{form}" for form in ("json", "html"))
                 if not file.exists():
-                    files.write_new(file, document.encode())
+                    files.write_new(file, self._whole(connection, certificate_id, document).encode())
+                if not shown.exists():
+                    keys = self.public_keys(), self._log.verifier_key()
+                    files.write_new(shown, page(file.read_text(), *keys))
 
-
-def draw_up(processor: Party, contract: Contract, evidence: Evidence, now: datetime) -> Certificate:
-    """Put a purge's evidence into a certificate; raises PurgeUnsound when a step is missing."""
-    plan, erasure, destruction = evidence.plan, evidence.erasure, evidence.destruction
-    verification = evidence.verification
-    if erasure is None or destruction is None or verification is None:
-        raise PurgeUnsound(f"Purge {plan.purge_id} is not verified; nothing is certified before that.")
-    return Certificate(
-        certificate_id=plan.purge_id,
-        issued=now,
-        who=Who(processor, Party(contract.name, id=contract.seller_id), contract.contract_id),
-        what=What(
-            orders=plan.orders,
-            sealed_records=plan.probes,
-            artifacts=erasure.deleted["artifacts"],
-            shipments=erasure.deleted["shipments"],
-            merkle_root=plan.merkle_root,
-            plan_digest=plan.digest,
-            field_classes=FIELD_CLASSES if plan.probes else (),
-            stores=STORES,
-        ),
-        why=tuple(Why(rule, SOURCES[Rule(rule)], orders) for rule, orders in sorted(plan.rules.items())),
-        how=How(
-            technique=CRYPTOGRAPHIC if destruction.keys else ROWS_ONLY,
-            standard=STANDARD if destruction.keys else "",
-            tool=f"custody {__version__}",
-            keys_destroyed=destruction.keys,
-            survivors_rewrapped=erasure.survivors,
-        ),
-        when=When(
-            first_due=plan.first_due,
-            last_due=plan.last_due,
-            planned=plan.planned_at,
-            erased=erasure.erased_at,
-            key_destroyed=destruction.destroyed_at if destruction.keys else None,
-            verified=verification.verified_at,
-        ),
-        verification=Verified(
-            row_absence=Checked(True, verification.rows_looked_for, 0, "counted by order ref in every table"),
-            negative_decryption=Checked(
-                True, verification.probes_tried, 0, "leftover wrapped keys tried with every key that exists"
-            ),
-            residue_scan=Checked(False, method="not made by this version"),
-        ),
-        withheld=tuple(Withheld(*msgspec.structs.astuple(each)) for each in plan.withheld),
-        approved_by="retention rule; no approval is needed for what has fallen due",
-        not_claimed=NOT_CLAIMED,
-    )
+    def _whole(self, connection: Connection, certificate_id: str, document: str) -> str:
+        """Put a certificate together with its receipt and its proof of being in the log."""
+        jws = msgspec.json.decode(document, type=Signed).jws
+        return render(
+            payload_of(jws),
+            jws,
+            receipt=receipt_of(connection, certificate_id),
+            log=self._log.prove(Kind.CERTIFICATE, certificate_id),
+        )

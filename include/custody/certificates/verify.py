@@ -2,128 +2,110 @@
 
 The rules, in this order:
 (1) the file is what a certificate's file looks like;
-(2) its key is one of the public keys given;
+(2) its key is one of the public keys given, and one that may sign certificates;
 (3) the signature holds;
-(4) what is there to be read is what was signed, and the digest is that of the signed bytes.
+(4) what is there to be read is what was signed, and the digest is that of the signed bytes;
+(5) a receipt that goes with it is by a receipt key, and of the keys that the certificate names;
+(6) a checkpoint that goes with it is signed by the log's key, and the proof leads to its root.
 """
 
-import base64
-import binascii
 import json
-from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from custody.certificates.certificate import TYPE, Certificate, Signed, canonical, digest_of
-from custody.certificates.signing import ALGORITHM
+from custody.certificates.certificate import TYPE, Certificate, Signed
+from custody.certificates.checkpoint import Checkpoint
+from custody.certificates.log_entry import Kind
+from custody.certificates.log_proof import check_log_proof
+from custody.certificates.receipt import Receipt, read_receipt
+from custody.certificates.token import Invalid, open_token, require_read_as_signed, said_once
+from custody.certificates.token import Problem as Problem
 
-
-class Problem(StrEnum):
-    """Why a certificate is not valid."""
-
-    MALFORMED = "malformed"
-    UNKNOWN_KEY = "unknown key"
-    SIGNATURE = "signature"
-    DIGEST = "digest"
+NOT_LOGGED = "not yet in the log"
+NO_RECEIPT = "without the receipt of the key's destruction"
 
 
 class Verdict(NamedTuple):
-    """The certificate when all rules hold; else the first problem, in one sentence."""
+    """The certificate when all rules hold, and what goes with it; else the first problem, in one sentence."""
 
     certificate: Certificate | None
     problem: Problem | None = None
     detail: str = ""
+    receipt: Receipt | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Say what a valid certificate is without: its place in the log, or a receipt that it should have."""
+        if self.certificate is None:
+            return ()
+        destroyed = self.certificate.how.keys_destroyed
+        no_receipt = (NO_RECEIPT,) if destroyed and self.receipt is None else ()
+        return (*(() if self.checkpoint else (NOT_LOGGED,)), *no_receipt)
+
+    @property
+    def summary(self) -> str:
+        """Put the verdict in a few words: ``valid``, ``valid, not yet in the log``, ``NOT VALID (…)``."""
+        if self.certificate is None:
+            return f"NOT VALID ({self.problem})"
+        return ", ".join(("valid", *self.lacking))
 
 
-class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    alg: str
-    kid: str
-    typ: str
+def verify(document: bytes, keys: KeySet, *, log_key: str | None = None) -> Verdict:
+    """Judge a certificate's file by the rules above; never raises for what the file holds.
 
-
-class _Invalid(Exception):
-    def __init__(self, problem: Problem, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = problem
-
-
-def verify(document: bytes, keys: KeySet) -> Verdict:
-    """Judge a certificate's file by the rules above; never raises for what the file holds."""
+    ``log_key`` is the text of ``log.vkey``; without it a place in the log is a problem.
+    """
     try:
-        signed, header, payload = _parts(document)  # (1)
-        _known(header, keys)  # (2)
-        _signature(signed, keys)  # (3)
-        _readable_part(signed, payload)  # (4)
-        return Verdict(_certificate(payload))
-    except _Invalid as invalid:
+        signed = _signed(document)  # (1)
+        payload = open_token(signed.jws, keys, kind=TYPE)  # (2) (3)
+        require_read_as_signed(bytes(signed.certificate), signed.digest, payload)  # (4)
+        certificate = _certificate(payload)
+        receipt = None if signed.receipt is None else _receipt(signed.receipt, keys, certificate)  # (5)
+        checkpoint = _checkpoint(signed, certificate, log_key)  # (6)
+        return Verdict(certificate, receipt=receipt, checkpoint=checkpoint)
+    except Invalid as invalid:
         return Verdict(None, invalid.problem, str(invalid))
 
 
-def _parts(document: bytes) -> tuple[Signed, _Header, bytes]:
+def _signed(document: bytes) -> Signed:
     try:
         signed = msgspec.json.decode(document, type=Signed)
-        json.loads(document, object_pairs_hook=_said_once)
-        protected, payload, signature = (_exact(part) for part in signed.jws.split("."))
-        header = msgspec.json.decode(protected, type=_Header)
+        json.loads(document, object_pairs_hook=said_once)
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
-        raise _Invalid(Problem.MALFORMED, "This is not the file of a certificate.") from None
-    if header.alg != ALGORITHM or header.typ != TYPE or not signature:
-        raise _Invalid(Problem.MALFORMED, "It is signed in another way than certificates are.")
-    return signed, header, payload
-
-
-def _exact(part: str) -> bytes:
-    """Decode base64url as RFC 7515 wants it: no padding, no spare bits, one spelling only."""
-    try:
-        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except binascii.Error:
-        raise ValueError("not base64url") from None
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() != part:
-        raise ValueError("not the one spelling of base64url")
-    return decoded
-
-
-def _known(header: _Header, keys: KeySet) -> None:
-    if all(key.kid != header.kid for key in keys.keys):
-        raise _Invalid(
-            Problem.UNKNOWN_KEY, "It was signed with a key that is not among the public keys given."
-        )
-
-
-def _signature(signed: Signed, keys: KeySet) -> None:
-    try:
-        jws.deserialize_compact(signed.jws, keys, algorithms=[ALGORITHM])
-    except (JoseError, ValueError):
-        raise _Invalid(
-            Problem.SIGNATURE, "The signature does not hold: the signed part was changed."
-        ) from None
-
-
-def _readable_part(signed: Signed, payload: bytes) -> None:
-    try:
-        readable = canonical(json.loads(bytes(signed.certificate), object_pairs_hook=_said_once))
-    except ValueError:
-        raise _Invalid(
-            Problem.MALFORMED, "The readable part is not JSON that says each thing once."
-        ) from None
-    if readable != payload or signed.digest != digest_of(payload):
-        raise _Invalid(Problem.DIGEST, "What is there to be read is not what was signed.")
-
-
-def _said_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a name that stands twice in an object, since a reader and a decoder may take different ones."""
-    taken = dict(pairs)
-    if len(taken) != len(pairs):
-        raise ValueError("a name stands twice")
-    return taken
+        raise Invalid(Problem.MALFORMED, "This is not the file of a certificate.") from None
+    return signed
 
 
 def _certificate(payload: bytes) -> Certificate:
     try:
         return msgspec.json.decode(payload, type=Certificate)
     except (msgspec.DecodeError, UnicodeError):
-        raise _Invalid(Problem.MALFORMED, "The signed part is not a certificate of this version.") from None
+        raise Invalid(Problem.MALFORMED, "The signed part is not a certificate of this version.") from None
+
+
+def _receipt(token: str, keys: KeySet, certificate: Certificate) -> Receipt:
+    receipt = read_receipt(token, keys)
+    told = (receipt.purge_id, receipt.contract_id, receipt.keys_destroyed, receipt.destroyed_at)
+    if told != (
+        certificate.certificate_id,
+        certificate.who.contract_id,
+        certificate.how.keys_destroyed,
+        certificate.when.key_destroyed,
+    ):
+        raise Invalid(Problem.RECEIPT, "The receipt is of another destruction than the certificate's.")
+    return receipt
+
+
+def _checkpoint(signed: Signed, certificate: Certificate, log_key: str | None) -> Checkpoint | None:
+    if signed.log is None:
+        return None
+    if log_key is None:
+        raise Invalid(
+            Problem.CHECKPOINT,
+            "Its place in the log cannot be checked without the log's public key; give log.vkey.",
+        )
+    subject = certificate.certificate_id
+    return check_log_proof(signed.log, Kind.CERTIFICATE, subject, signed.digest, log_key)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from custody.commands.shell import out, reachable, text
+from custody.commands.shell import actor, at_home, out, reachable, text
 
 app = typer.Typer(help="The database.", no_args_is_help=True)
 
@@ -24,3 +24,17 @@ def upgrade(
     with reachable():
         migrate(url)
     out.print("The database is up to date.")
+
+
+@app.command("recover")
+def recover(
+    contract_id: Annotated[str, typer.Argument(help="The contract whose key is missing from the key ring.")],
+) -> None:
+    """Drop the orders that can no longer be opened, since their key is gone, and ask Amazon for them anew."""
+    from custody.contracts import registry
+    from custody.retention import replay
+
+    with at_home() as house, house.engine.begin() as connection:
+        contract = registry.get(connection, contract_id)
+        gone = replay.recover(connection, house.key_ring, contract.contract_id, actor(), house.clock())
+    out.print(f"{gone} orders were dropped; the next pull asks Amazon for them.", highlight=False)

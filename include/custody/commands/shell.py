@@ -70,7 +70,10 @@ def write(output: Path, content: bytes) -> None:
     if str(output) == "-":
         sys.stdout.buffer.write(content)
         return
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise BadInput(f"{output} cannot be written: {error.strerror}.") from None
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
 

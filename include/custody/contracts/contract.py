@@ -24,6 +24,14 @@ class ContractState(StrEnum):
     TERMINATED = "terminated"  # nothing is left
 
 
+MOVES: dict[ContractState, frozenset[ContractState]] = {
+    ContractState.ACTIVE: frozenset({ContractState.TERMINATING}),
+    # Back to active: a termination that the second person rejects, such as one of the wrong contract.
+    ContractState.TERMINATING: frozenset({ContractState.TERMINATED, ContractState.ACTIVE}),
+    ContractState.TERMINATED: frozenset(),
+}
+"""Where a contract may go from where it stands; nothing comes back from the end."""
+
 GRANTED_BY: dict[TaskName, frozenset[Purpose]] = {
     TaskName.PICK_LIST: frozenset(),
     TaskName.PACKING_SLIP: frozenset({Purpose.PACKING_SLIP}),
@@ -33,7 +41,10 @@ GRANTED_BY: dict[TaskName, frozenset[Purpose]] = {
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """One seller in one region; ``tasks`` says all that may be done with its orders."""
+    """One seller in one region; ``tasks`` says all that may be done with its orders.
+
+    ``contacts`` are the seller's e-mail addresses for notices; they stay out of logs and of ``repr``.
+    """
 
     contract_id: ContractId
     seller_id: str
@@ -44,6 +55,10 @@ class Contract(msgspec.Struct, frozen=True):
     state: ContractState
     started_at: datetime
     ended_at: datetime | None = None
+    contacts: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Contract({self.contract_id})"
 
     @property
     def purposes(self) -> frozenset[Purpose]:

@@ -1,15 +1,16 @@
 """The contracts in the database, and the sellers' file that fills them."""
 
 import csv
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import IO
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from custody.contracts import audit
 from custody.contracts.contract import Contract, ContractState, TaskName
+from custody.contracts.terms import contract_id_of
 from custody.database.tables import contracts, ingest_cursors
 from custody.errors import BadInput
 from custody.orders.records import ContractId
@@ -17,6 +18,7 @@ from custody.vault.key_ring import KeyRing
 
 COLUMNS = ("seller_id", "name", "region", "marketplace_ids", "tasks", "refresh_token")
 FIRST_KEY_VERSION = 1
+INSTALLATION = "installation"  # who acts when an installation is set up, before there are people
 
 
 def read_sellers(stream: IO[str], now: datetime) -> list[tuple[Contract, str]]:
@@ -41,8 +43,18 @@ def read_sellers(stream: IO[str], now: datetime) -> list[tuple[Contract, str]]:
     return sellers
 
 
-def add(connection: Connection, key_ring: KeyRing, contract: Contract, *, first_pull_from: datetime) -> bool:
+def add(
+    connection: Connection,
+    key_ring: KeyRing,
+    contract: Contract,
+    *,
+    first_pull_from: datetime,
+    actor: str = INSTALLATION,
+) -> bool:
     """Register a contract, its first contract key and its watermark; False if it is there already."""
+    there = select(contracts.c.contract_id).where(contracts.c.contract_id == contract.contract_id)
+    if connection.execute(there).first() is not None:
+        return False  # its first key may be spent, and must not come back
     key_ring.create(contract.contract_id, FIRST_KEY_VERSION)
     row = {
         "contract_id": contract.contract_id,
@@ -54,13 +66,18 @@ def add(connection: Connection, key_ring: KeyRing, contract: Contract, *, first_
         "state": contract.state,
         "key_version": FIRST_KEY_VERSION,
         "started_at": contract.started_at,
+        "contacts": list(contract.contacts),
     }
     added = connection.execute(
         insert(contracts).values(row).on_conflict_do_nothing().returning(contracts.c.contract_id)
     ).first()
     cursor = {"contract_id": contract.contract_id, "watermark": first_pull_from}
     connection.execute(insert(ingest_cursors).values(cursor).on_conflict_do_nothing())
-    return added is not None
+    if added is None:
+        return False
+    subject, details = contract.contract_id, audit.terms_of(contract)
+    audit.record(connection, actor, "contract.add", subject, subject, details, contract.started_at)
+    return True
 
 
 def all_contracts(connection: Connection) -> list[Contract]:
@@ -69,23 +86,25 @@ def all_contracts(connection: Connection) -> list[Contract]:
     return [_from_row(row) for row in rows]
 
 
-def get(connection: Connection, contract_id: str) -> Contract:
-    """Give one contract; raises BadInput for an unknown id."""
-    row = (
-        connection.execute(select(contracts).where(contracts.c.contract_id == contract_id)).mappings().first()
-    )
+def get(connection: Connection, contract_id: str, *, lock: bool = False) -> Contract:
+    """Give one contract, with ``lock`` held for a change; raises BadInput for an unknown id."""
+    query = select(contracts).where(contracts.c.contract_id == contract_id)
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
     if row is None:
-        raise BadInput(f"No contract {contract_id}; `custody contract list` shows the known ones.")
+        known = connection.execute(select(func.count()).select_from(contracts)).scalar_one()
+        raise BadInput(
+            f"No contract {contract_id[:63]!r}; `custody contract list` shows the {known} that are known."
+        )
     return _from_row(row)
 
 
 def note_trouble(connection: Connection, contract_id: str, trouble: str | None, now: datetime) -> None:
-    """Record why a seller's last pull failed, or that it did not; the first moment is kept."""
+    """Record why an active seller's last pull failed, or that it did not; the first moment is kept."""
     changed = contracts.c.trouble.is_distinct_from(trouble)
     since = now if trouble else None
     connection.execute(
         update(contracts)
-        .where(contracts.c.contract_id == contract_id, changed)
+        .where(contracts.c.contract_id == contract_id, contracts.c.state == ContractState.ACTIVE, changed)
         .values(trouble=trouble, trouble_since=since)
     )
 
@@ -103,7 +122,7 @@ def _contract(row: dict[str, str], line: int, now: datetime) -> Contract:
             f"Line {line} of the sellers' file needs seller_id, region (na, eu, fe) and refresh_token."
         )
     return Contract(
-        contract_id=_contract_id(row["seller_id"], region),
+        contract_id=contract_id_of(row["seller_id"], region),
         seller_id=row["seller_id"].strip(),
         name=row["name"].strip(),
         region=region,
@@ -112,10 +131,6 @@ def _contract(row: dict[str, str], line: int, now: datetime) -> Contract:
         state=ContractState.ACTIVE,
         started_at=now,
     )
-
-
-def _contract_id(seller_id: str, region: str) -> ContractId:
-    return ContractId(re.sub(r"[^a-z0-9]+", "-", f"{seller_id.strip().lower()}-{region}").strip("-")[:63])
 
 
 def _parts(text: str) -> Iterable[str]:
@@ -133,4 +148,5 @@ def _from_row(row: RowMapping) -> Contract:
         state=ContractState(row["state"]),
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        contacts=tuple(row["contacts"]),
     )

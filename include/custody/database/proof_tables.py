@@ -3,7 +3,7 @@
 They share the schema and the metadata of ``tables``; ``migrations/`` makes them.
 """
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Table, Text
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from custody.database.tables import metadata
@@ -33,6 +33,7 @@ log_entries = Table(
     Column("subject", Text, nullable=False),  # the id of what the digest is of
     Column("digest", Text, nullable=False),
     Column("at", _TIME, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),  # of the subtrees that this leaf completes, itself first
     Index("log_entries_subject", "kind", "subject", unique=True),
 )
 
@@ -76,6 +77,7 @@ terminations = Table(
     Column("contract_id", Text, primary_key=True),
     Column("reason", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
+    Column("requested_in", Text, nullable=False),  # the run that asked: the same one may ask again
     Column("requested_at", _TIME, nullable=False),
     Column("deadline_at", _TIME, nullable=False),  # PR-3: 30 days
     Column("decision", Text),  # approved, or deadline when nobody answered in time

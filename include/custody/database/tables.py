@@ -81,6 +81,8 @@ orders = Table(
     Column("pulled_at", _TIME, nullable=False),
     Column("purge_due_at", _TIME, nullable=False),
     Column("purge_rule", Text, nullable=False),
+    # Empty until the order is due under a hold on some of its fields: then those that are left.
+    Column("reduced_fields", ARRAY(Text)),
     Index("orders_due", "contract_id", "purge_due_at"),
 )
 
@@ -222,6 +224,19 @@ purge_orders = Table(
     Column("commitment", LargeBinary, nullable=False),
     PrimaryKeyConstraint("purge_id", "position"),
     Index("purge_orders_ref", "order_ref"),
+)
+
+# Orders that a purge cuts down to the fields that a legal hold keeps, instead of erasing them.
+purge_reductions = Table(
+    "purge_reductions",
+    metadata,
+    Column("purge_id", Text),
+    Column("order_ref", Text),
+    Column("rule", Text, nullable=False),
+    Column("due_at", _TIME, nullable=False),
+    Column("kept", ARRAY(Text), nullable=False),
+    PrimaryKeyConstraint("purge_id", "order_ref"),
+    Index("purge_reductions_ref", "order_ref"),
 )
 
 # Leftover copies of wrapped order keys, as a dead row or a backup would hold them:

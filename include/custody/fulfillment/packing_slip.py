@@ -35,7 +35,7 @@ class PackingSlip:
         worked = Worked()
         while True:
             with self._engine.connect() as connection:
-                rows = ready(connection, contract, self.name, now, orders.c.sealed.is_not(None))
+                rows = ready(connection, contract, self.name, now)
             if not rows:
                 return worked + Worked(waiting=self._without_address(contract))
             refs = [OrderRef(row["order_ref"]) for row in rows]
@@ -107,7 +107,13 @@ def _render(
 
 
 def _wrapped_keys(connection: Connection, contract: Contract, refs: list[OrderRef]) -> dict[OrderRef, bytes]:
-    query = select(order_keys.c.order_ref, order_keys.c.wrapped).where(
-        order_keys.c.contract_id == contract.contract_id, order_keys.c.order_ref.in_(refs)
+    query = (
+        select(order_keys.c.order_ref, order_keys.c.wrapped)
+        .join(orders, orders.c.order_ref == order_keys.c.order_ref)
+        .where(
+            order_keys.c.contract_id == contract.contract_id,
+            order_keys.c.order_ref.in_(refs),
+            orders.c.reduced_fields.is_(None),
+        )
     )
     return {OrderRef(row.order_ref): row.wrapped for row in connection.execute(query)}

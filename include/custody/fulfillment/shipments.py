@@ -4,23 +4,29 @@ A file has the columns ``order_id, carrier_code, tracking_number, ship_date`` an
 ``carrier_name, shipping_method, order_item_id, quantity``. A line without an item is the whole
 order in one parcel; lines with the same order and tracking number are one parcel.
 A parcel gets its package reference id (1, 2, … in an order) here, before anything is sent.
+A parcel known already is left as it is, unless Amazon has refused its order: then what the new
+file says of it takes the place of the old, and the order is tried again.
 """
 
 import csv
 import hmac
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import IO, Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy.dialects.postgresql import insert
 
 from custody.contracts import registry
 from custody.contracts.contract import Contract, TaskName
+from custody.database.arrays import among
 from custody.database.copy import copy_rows
 from custody.database.tables import order_keys, orders, shipments, tombstones
 from custody.errors import BadInput
+from custody.fulfillment.ledger import reopen
 from custody.orders.records import Item, OrderId, OrderRef, Package, Personal
 from custody.vault.vault import SHIPMENT, Vault
 
@@ -37,6 +43,21 @@ class Parcel(Personal, frozen=True):
     shipping_method: str = ""
 
 
+class StoredParcel(msgspec.Struct, frozen=True):
+    """A parcel as the shipment table has it, without what is sealed."""
+
+    reference: str
+    items: tuple[tuple[str, int], ...]
+
+
+class _Taken(Enum):
+    """What became of one parcel of a file."""
+
+    NEW = auto()
+    KNOWN = auto()
+    AGAIN = auto()  # known, refused by Amazon, and to be tried again with what the file now says
+
+
 class _Line(Personal, frozen=True):
     number: int
     order_id: OrderId
@@ -45,11 +66,12 @@ class _Line(Personal, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What became of a file: parcels new and known, and lines refused, each with its reason."""
+    """What became of a file: parcels new, known, and to be tried again; lines refused, with their reasons."""
 
     new: int
     known: int
     refused: tuple[str, ...]
+    again: int = 0
 
 
 class ShipmentTable:
@@ -61,7 +83,7 @@ class ShipmentTable:
         self._digest_key = digest_key
 
     def take(self, stream: IO[str], now: datetime) -> Imported:
-        """Store the parcels of a file; a parcel known already is left as it is.
+        """Store the parcels of a file; what Amazon has refused is tried again with the next run.
 
         A line that cannot be used is refused alone, by number; raises BadInput for a file without
         the needed columns.
@@ -70,18 +92,15 @@ class ShipmentTable:
         parcels: dict[tuple[OrderId, str], list[_Line]] = {}
         for line in lines:
             parcels.setdefault((line.order_id, line.parcel.tracking_number), []).append(line)
-        new = known = 0
+        taken: Counter[_Taken] = Counter()
         for (order_id, _), group in parcels.items():
             try:
-                if self._store(order_id, group, now):
-                    new += 1
-                else:
-                    known += 1
+                taken[self._store(order_id, group, now)] += 1
             except BadInput as refusal:
                 refused.append(f"line {group[0].number}: {refusal}")
-        return Imported(new, known, tuple(refused))
+        return Imported(taken[_Taken.NEW], taken[_Taken.KNOWN], tuple(refused), taken[_Taken.AGAIN])
 
-    def _store(self, order_id: OrderId, group: list[_Line], now: datetime) -> bool:
+    def _store(self, order_id: OrderId, group: list[_Line], now: datetime) -> _Taken:
         ref = self._vault.ref(order_id)
         parcel = group[0].parcel
         fingerprint = hmac.digest(
@@ -92,13 +111,16 @@ class ShipmentTable:
             sealing = self._vault.sealing(connection, contract.contract_id)
             items, packages = _ordered(connection, ref)
             earlier = connection.execute(select(shipments).where(shipments.c.order_ref == ref)).all()
-            if any(row.fingerprint == fingerprint for row in earlier):
-                return False
-            packed = {row.package_reference_id: row.shipped_items for row in earlier}
-            packed = {each.reference_id: each.items for each in packages} | packed
+            same = next((row for row in earlier if row.fingerprint == fingerprint), None)
+            reopened = reopen(connection, contract.contract_id, TaskName.CONFIRM_SHIPMENT, now, refs=[ref])
+            if same is not None and not reopened:
+                return _Taken.KNOWN
+            packed = _packed(packages, earlier)
+            if same is not None:
+                del packed[same.package_reference_id]
             left = _left(items, packed.values())
             sent = _items(left, [line.item for line in group if line.item is not None])
-            reference = str(1 + max((int(each) for each in packed if each.isdecimal()), default=0))
+            reference = same.package_reference_id if same is not None else _next_reference(packed)
             wrapped = connection.execute(
                 select(order_keys.c.wrapped).where(
                     order_keys.c.contract_id == contract.contract_id, order_keys.c.order_ref == ref
@@ -108,18 +130,30 @@ class ShipmentTable:
             if wrapped is None:
                 copy_rows(connection, order_keys, [(contract.contract_id, ref, sealing.version, wrapped_now)])
             sealed = sealing.seal_record(key, ref, f"{SHIPMENT}/{reference}", msgspec.json.encode(parcel))
-            connection.execute(
-                insert(shipments).values(
-                    order_ref=ref,
-                    package_reference_id=reference,
-                    contract_id=contract.contract_id,
-                    shipped_items=[list(each) for each in sent],
-                    sealed=sealed,
-                    fingerprint=fingerprint,
-                    imported_at=now,
-                )
+            said = {"shipped_items": [list(each) for each in sent], "sealed": sealed, "imported_at": now}
+            row = insert(shipments).values(
+                order_ref=ref,
+                package_reference_id=reference,
+                contract_id=contract.contract_id,
+                fingerprint=fingerprint,
+                **said,
             )
-        return True
+            connection.execute(row.on_conflict_do_update(constraint=shipments.primary_key, set_=said))
+        return _Taken.NEW if same is None else _Taken.AGAIN
+
+
+def parcels_of(connection: Connection, refs: Collection[OrderRef]) -> dict[OrderRef, list[StoredParcel]]:
+    """Give the parcels of orders in the order of their import; none for an order without any."""
+    found: dict[OrderRef, list[StoredParcel]] = {ref: [] for ref in refs}
+    query = (
+        select(shipments.c.order_ref, shipments.c.package_reference_id, shipments.c.shipped_items)
+        .where(among(shipments.c.order_ref, refs))
+        .order_by(shipments.c.order_ref, shipments.c.imported_at)
+    )
+    for row in connection.execute(query):
+        items = tuple((item_id, quantity) for item_id, quantity in row.shipped_items)
+        found[row.order_ref].append(StoredParcel(row.package_reference_id, items))
+    return found
 
 
 def _contract(connection: Connection, ref: OrderRef) -> Contract:
@@ -137,10 +171,12 @@ def _ordered(connection: Connection, ref: OrderRef) -> tuple[tuple[Item, ...], t
 
     Holds the order's row, so that two imports do not number two parcels alike.
     """
-    query = select(orders.c.order_items, orders.c.packages).where(orders.c.order_ref == ref)
-    row = connection.execute(query.with_for_update()).first()
+    columns = (orders.c.order_items, orders.c.packages, orders.c.reduced_fields)
+    row = connection.execute(select(*columns).where(orders.c.order_ref == ref).with_for_update()).first()
     if row is None:
         raise _unknown(connection, ref)
+    if row.reduced_fields is not None:
+        raise BadInput(f"order {ref} is kept for a legal hold alone; it needs no shipment any more.")
     return (
         msgspec.convert(row.order_items, tuple[Item, ...]),
         msgspec.convert(row.packages, tuple[Package, ...]),
@@ -152,6 +188,16 @@ def _unknown(connection: Connection, ref: OrderRef) -> BadInput:
     if purged is not None:
         return BadInput(f"order {ref} was purged on {purged}; it needs no shipment any more.")
     return BadInput(f"order {ref} is not known; check its number, or pull orders first.")
+
+
+def _packed(packages: Iterable[Package], earlier: Iterable[Row[Any]]) -> dict[str, Iterable[Sequence[Any]]]:
+    """Give what is in each parcel by its reference: those that Amazon shows, and those imported earlier."""
+    shown: dict[str, Iterable[Sequence[Any]]] = {each.reference_id: each.items for each in packages}
+    return shown | {row.package_reference_id: row.shipped_items for row in earlier}
+
+
+def _next_reference(packed: Iterable[str]) -> str:
+    return str(1 + max((int(each) for each in packed if each.isdecimal()), default=0))
 
 
 def _left(ordered: Iterable[Item], packed: Iterable[Iterable[Sequence[Any]]]) -> dict[str, int]:

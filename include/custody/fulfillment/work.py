@@ -13,6 +13,8 @@ SHIPPED = "SHIPPED"
 READY = frozenset({"UNSHIPPED", "PARTIALLY_SHIPPED"})  # paid, with an address, to be shipped
 SHIPPED_BY_AMAZON_LABEL = "FBM_SHIP_PLUS"  # Amazon confirms these itself and refuses our confirmation
 NO_ADDRESS = "Amazon gave no address: role, fulfillment channel or status"
+DENIED = "Amazon denies access to this seller's shipments: a role or the authorization is missing"
+ASKED_AGAIN = "it was refused, and is tried again with the next run"
 
 
 class TaskState(StrEnum):
@@ -20,7 +22,7 @@ class TaskState(StrEnum):
 
     WAITING = "waiting"  # cannot be done yet; the reason says why
     SENT = "sent"  # told to Amazon, not read back yet
-    FAILED = "failed"  # Amazon refuses it for good; a person has to look
+    FAILED = "failed"  # Amazon refuses it; a person has to look, and may let it be tried again
     DONE = "done"
 
 

@@ -264,6 +264,7 @@ def needing_recipient(contract: Contract, now: datetime) -> Select[str]:
             orders.c.status.in_(READY),
             orders.c.fulfilled_by != AMAZON,
             orders.c.sealed.is_(None),
+            orders.c.reduced_fields.is_(None),
             or_(task_states.c.order_ref.is_(None), task_states.c.updated_at + wait <= now),
         )
     )

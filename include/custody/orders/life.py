@@ -58,7 +58,7 @@ def due_of(
         contract_ended_at=contract.ended_at,
     )
     earliest = due(life, completed_grace=grace)
-    return earliest._replace(at=max(earliest.at, pulled_at))
+    return earliest if earliest.at >= pulled_at else Due(pulled_at, earliest.rule)
 
 
 def facts_of(row: RowMapping) -> OrderFacts:

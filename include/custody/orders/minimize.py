@@ -24,6 +24,7 @@ from custody.orders.records import (
 # Outside of these a date is a mistake, and reckoning with it could leave the calendar.
 EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)  # the year of Amazon's first order
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_NUL = rb"\u0000"  # JSON has no other way to write NUL, which PostgreSQL does not store
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested without end
 
 _search: dict[bool, msgspec.json.Decoder[wire.SearchFacts] | msgspec.json.Decoder[wire.SearchRecipients]] = {
@@ -37,6 +38,7 @@ _order: dict[bool, msgspec.json.Decoder[wire.Order] | msgspec.json.Decoder[wire.
 _search_raw = msgspec.json.Decoder(wire.SearchRaw)
 _get_raw = msgspec.json.Decoder(wire.GetRaw)
 _only_id = msgspec.json.Decoder(wire.OnlyId)
+_NOTHING = wire.Product()
 
 
 class Unusable(msgspec.Struct, frozen=True):
@@ -66,6 +68,8 @@ def minimize(page: OrderPage, *, recipients: bool) -> MinimizedPage:
 
     Raises Unavailable for an answer that is no order page at all: it is asked for again.
     """
+    if _NUL in page.body:
+        return _one_by_one(page, recipients)
     try:
         whole = _search[recipients].decode(page.body)
     except _UNDECODABLE:
@@ -122,19 +126,19 @@ def _take_raw(
     except _UNDECODABLE as error:
         unusable.append(Unusable(_id_of(raw), position, _reason(error)))
         return
+    if _holds_nul(order):
+        wrong = "a text is not valid Unicode or holds NUL"
+        unusable.append(Unusable(OrderId(order.order_id), position, wrong))
+        return
     _take(order, position, orders, unusable)
 
 
 def _take(order: wire.Order, position: int, orders: list[MinimizedOrder], unusable: list[Unusable]) -> None:
     facts = _facts(order)
-    wanted = order.recipient if isinstance(order, wire.OrderWithRecipient) else None
-    address = wanted.delivery_address if wanted else None
+    address = _address(order)
     recipient = _recipient(address) if address else None
-    if not all(_possible(each) for each in (facts.created_at, facts.last_updated_at, facts.deliver_by)):
+    if not (_possible(facts.created_at) and _possible(facts.last_updated_at) and _possible(facts.deliver_by)):
         unusable.append(Unusable(facts.order_id, position, "a date is impossible"))
-        return
-    if any("\0" in item.title or "\0" in item.sku for item in facts.items) or _holds_nul(recipient):
-        unusable.append(Unusable(facts.order_id, position, "a text is not valid Unicode or holds NUL"))
         return
     orders.append(MinimizedOrder(facts, recipient if recipient and recipient.deliverable else None))
 
@@ -143,8 +147,17 @@ def _possible(moment: datetime | None) -> bool:
     return moment is None or EARLIEST <= moment <= LATEST
 
 
-def _holds_nul(recipient: Recipient | None) -> bool:
-    return recipient is not None and any("\0" in text for text in msgspec.structs.astuple(recipient))
+def _holds_nul(order: wire.Order) -> bool:
+    """Tell whether a text that would be kept holds NUL; ids are of a form that has none."""
+    kept = [text for item in order.order_items for text in msgspec.structs.astuple(item.product or _NOTHING)]
+    address = _address(order)
+    kept += msgspec.structs.astuple(address) if address else ()
+    return any(text is not None and "\0" in text for text in kept)
+
+
+def _address(order: wire.Order) -> wire.Address | None:
+    wanted = order.recipient if isinstance(order, wire.OrderWithRecipient) else None
+    return wanted.delivery_address if wanted else None
 
 
 _LONE_SURROGATE = re.compile(
@@ -178,7 +191,7 @@ def _facts(order: wire.Order) -> OrderFacts:
 
 
 def _item(item: wire.OrderItem) -> Item:
-    product = item.product or wire.Product()
+    product = item.product or _NOTHING
     return Item(item.order_item_id, product.seller_sku or "", product.title or "", item.quantity_ordered)
 
 
@@ -206,6 +219,8 @@ def _recipient(address: wire.Address) -> Recipient:
 
 def _utc(moment: datetime) -> datetime:
     """Give the moment in UTC; one that UTC's calendar does not reach is given as its first year."""
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:

@@ -2,30 +2,30 @@
 
 Rules:
 - an order is known by its ref; the newest ``lastUpdatedTime`` wins, an equal or older one changes nothing;
-- a recipient, once sealed, stays until the purge, and is sealed anew only by a newer update;
+- a recipient, once sealed, is sealed anew only by a newer update; it stays until the purge, but where a
+  newer update comes without it before the packing slip is made, it may be stale and is asked for again;
 - a purged order is recognized by its tombstone and does not come back;
+- an order that was cut down to what a legal hold keeps takes no update: nothing dropped comes back;
 - an order of another contract, or of a marketplace that is not the contract's, is quarantined.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection, RowMapping, Select, Text, and_, bindparam, delete, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, RowMapping, delete
 
-from custody.contracts.contract import Contract
+from custody.contracts.contract import Contract, TaskName
 from custody.database.arrays import among
-from custody.database.copy import copy_rows
-from custody.database.tables import order_keys, orders, tombstones
-from custody.database.tables import quarantine as quarantine_table
+from custody.database.copy import copy_rows, jsonb, text_array
+from custody.database.tables import order_keys, orders
+from custody.fulfillment.work import AMAZON, READY, TaskState
 from custody.orders import quarantine
+from custody.orders.known import known_of
 from custody.orders.life import ProgressByTask, due_of, progress_of
 from custody.orders.minimize import MinimizedPage, Unusable
 from custody.orders.records import (
-    ContractId,
     MinimizedOrder,
     OrderFacts,
     OrderRef,
@@ -33,8 +33,6 @@ from custody.orders.records import (
 )
 from custody.retention.clock import DELIVERED, Due
 from custody.vault.vault import Sealing, Vault
-
-_json = msgspec.json.Encoder().encode
 
 
 class Intake(msgspec.Struct, frozen=True):
@@ -66,8 +64,8 @@ def take_in(
     The caller holds the contract's cursor, so two pulls of one contract do not meet here.
     """
     sealing = vault.sealing(connection, contract.contract_id)
-    newest = _newest(vault, page.orders)
-    found = _found(connection, contract.contract_id, newest)
+    newest = _newest(vault, _granted(contract, page.orders))
+    found = known_of(connection, contract.contract_id, newest)
     known = {ref: row for ref, row in found.items() if row["contract_id"] is not None}
     buried = {ref for ref, row in found.items() if row["buried"]}
     strangers = _strangers(contract, newest, known)
@@ -116,10 +114,18 @@ def _rows(
         if sealed.wrapped_key is not None and not _has_key(before):
             keys.append(_key_row(contract, sealed))
         delivered_at = _delivered_at(before, order.facts, now)
-        due = due_of(
-            contract, order.facts, delivered_at, progress.get(ref, {}), grace, _pulled_at(before, now)
-        )
+        done = progress.get(ref, {})
+        due = due_of(contract, order.facts, delivered_at, done, grace, _pulled_at(before, now))
+        if sealed.sealed is None and before is not None and not _may_be_stale(contract, order.facts, done):
+            sealed = msgspec.structs.replace(sealed, sealed=before["sealed"])
         yield _row(contract, sealed, before, delivered_at, due, now)
+
+
+def _granted(contract: Contract, page: Iterable[MinimizedOrder]) -> Iterable[MinimizedOrder]:
+    """Leave out the recipients that the contract does not grant, whoever parsed them; none is sealed."""
+    if contract.needs_recipients:
+        return page
+    return (MinimizedOrder(order.facts) for order in page)
 
 
 def _newest(vault: Vault, page: Iterable[MinimizedOrder]) -> dict[OrderRef, MinimizedOrder]:
@@ -133,52 +139,6 @@ def _newest(vault: Vault, page: Iterable[MinimizedOrder]) -> dict[OrderRef, Mini
         ):
             newest[ref] = order
     return newest
-
-
-def _found(
-    connection: Connection, contract_id: ContractId, refs: Collection[OrderRef]
-) -> dict[OrderRef, RowMapping]:
-    """Look up all that is known of a page's orders, by one statement; what is new is not in the result."""
-    if not refs:
-        return {}
-    rows = connection.execute(_FOUND, {"contract_id": contract_id, "refs": list(refs)}).mappings()
-    return {OrderRef(row["order_ref"]): row for row in rows}
-
-
-def _known_of_page() -> Select[Any]:
-    asked = func.unnest(bindparam("refs", type_=ARRAY(Text))).table_valued("order_ref").render_derived()
-    ref = asked.c.order_ref
-    key = and_(order_keys.c.order_ref == ref, order_keys.c.contract_id == orders.c.contract_id)
-    mark = and_(
-        quarantine_table.c.reference == ref, quarantine_table.c.contract_id == bindparam("contract_id")
-    )
-    known = or_(
-        orders.c.order_ref.is_not(None),
-        tombstones.c.order_ref.is_not(None),
-        quarantine_table.c.reference.is_not(None),
-    )
-    return (
-        select(
-            ref,
-            orders.c.contract_id,
-            orders.c.last_updated_at,
-            orders.c.delivered_at,
-            orders.c.pulled_at,
-            orders.c.sealed,
-            order_keys.c.wrapped,
-            tombstones.c.order_ref.is_not(None).label("buried"),
-            quarantine_table.c.reference.is_not(None).label("quarantined"),
-        )
-        .select_from(asked)
-        .outerjoin(orders, orders.c.order_ref == ref)
-        .outerjoin(order_keys, key)
-        .outerjoin(tombstones, tombstones.c.order_ref == ref)
-        .outerjoin(quarantine_table, mark)
-        .where(known)
-    )
-
-
-_FOUND = _known_of_page()  # built once: to build it takes longer than to run it
 
 
 def _strangers(
@@ -197,7 +157,11 @@ def _strangers(
 
 
 def _is_news(before: RowMapping | None, order: MinimizedOrder) -> bool:
-    if before is None or order.facts.last_updated_at > before["last_updated_at"]:
+    if before is None:
+        return True
+    if before["reduced_fields"] is not None:
+        return False
+    if order.facts.last_updated_at > before["last_updated_at"]:
         return True
     return (
         order.facts.last_updated_at == before["last_updated_at"]
@@ -216,6 +180,17 @@ def _delivered_at(before: RowMapping | None, facts: OrderFacts, now: datetime) -
         seen: datetime = before["delivered_at"]
         return seen
     return now if any(package.status == DELIVERED for package in facts.packages) else None
+
+
+def _may_be_stale(contract: Contract, facts: OrderFacts, progress: ProgressByTask) -> bool:
+    """Tell whether an update without a recipient casts doubt on the sealed one.
+
+    It does while a parcel is still to be addressed: the buyer may have corrected the address.
+    """
+    slip = progress.get(TaskName.PACKING_SLIP)
+    printed = slip is not None and slip.state is TaskState.DONE
+    to_be_shipped = facts.status in READY and facts.fulfilled_by != AMAZON
+    return contract.needs_recipients and to_be_shipped and not printed
 
 
 def _pulled_at(before: RowMapping | None, now: datetime) -> datetime:
@@ -238,17 +213,18 @@ def _row(
         facts.marketplace_id,
         facts.status,
         facts.fulfilled_by,
-        list(facts.programs),
+        text_array(facts.programs),
         facts.created_at,
         facts.last_updated_at,
         facts.deliver_by,
         delivered_at,
-        Jsonb(facts.items, _json),
-        Jsonb(facts.packages, _json),
-        order.sealed if order.sealed is not None or before is None else before["sealed"],
+        jsonb(facts.items),
+        jsonb(facts.packages),
+        order.sealed,
         _pulled_at(before, now),
         due.at,
         due.rule,
+        None,
     )
 
 

@@ -18,8 +18,11 @@ _Text = Annotated[str, msgspec.Meta(max_length=2_000)]  # titles; a field of meg
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
-class Wire(Personal, frozen=True, rename="camel", kw_only=True):
-    """Part of Amazon's answer; every field is personal until it is sorted out."""
+class Wire(Personal, frozen=True, rename="camel", kw_only=True, gc=False):
+    """Part of Amazon's answer; every field is personal until it is sorted out.
+
+    Nothing in it points back at what holds it, so the garbage collector need not walk through pages.
+    """
 
 
 class Address(Wire, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, literal, select, union_all
 
 from custody.database.tables import (
     artifacts,
@@ -16,6 +16,7 @@ from custody.database.tables import (
 )
 from custody.errors import PurgeUnsound
 from custody.orders.records import OrderRef
+from custody.retention import reduce
 from custody.retention.records import PurgePlan, Verification
 from custody.vault.envelope import Wrapper
 from custody.vault.key_ring import KeyRing
@@ -33,18 +34,26 @@ def verify(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: date
         raise PurgeUnsound(
             f"Purge {plan.purge_id}: {looked_for} of {plan.orders} planned orders are on record."
         )
-    for table in SEARCHED:
-        left = connection.execute(
-            select(func.count())
-            .select_from(table)
-            .join(purge_orders, purge_orders.c.order_ref == table.c.order_ref)
-            .where(purge_orders.c.purge_id == plan.purge_id)
-        ).scalar_one()
-        if left:
-            raise PurgeUnsound(f"Purge {plan.purge_id}: {left} rows are still in {table.name}.")
+    for name, left in _left(connection, plan).items():
+        raise PurgeUnsound(f"Purge {plan.purge_id}: {left} rows are still in {name}.")
+    reduce.check(connection, plan)
     tried = _try_probes(connection, key_ring, plan)
     connection.execute(delete(purge_probes).where(purge_probes.c.purge_id == plan.purge_id))
     return Verification(now, looked_for, tried)
+
+
+def _left(connection: Connection, plan: PurgePlan) -> dict[str, int]:
+    """Count the rows that planned orders still have, by table: one pass over all that is searched."""
+    refs = union_all(
+        *(select(literal(table.name).label("found_in"), table.c.order_ref) for table in SEARCHED)
+    ).subquery()
+    rows = connection.execute(
+        select(refs.c.found_in, func.count().label("rows"))
+        .join(purge_orders, purge_orders.c.order_ref == refs.c.order_ref)
+        .where(purge_orders.c.purge_id == plan.purge_id)
+        .group_by(refs.c.found_in)
+    )
+    return {row.found_in: row.rows for row in rows}
 
 
 def _try_probes(connection: Connection, key_ring: KeyRing, plan: PurgePlan) -> int:

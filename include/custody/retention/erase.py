@@ -27,8 +27,9 @@ from custody.database.tables import (
 )
 from custody.fulfillment.work import TaskState
 from custody.orders.records import ContractId
-from custody.retention.plan import due_and_not_held
+from custody.retention.due import due_and_not_held
 from custody.retention.records import Erasure, PurgePlan
+from custody.retention.reduce import reduce
 from custody.vault.envelope import Wrapper
 from custody.vault.key_ring import KeyRing
 
@@ -46,13 +47,16 @@ def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datet
     ).scalar_one()
     if version != plan.key_version:
         return None
+    cut = reduce(connection, key_ring, plan, now)
+    if cut is None:
+        return None
     deleted = {orders.name: _bury(connection, plan, now)}
     for table in (artifacts, shipments, task_states, order_keys):
         condition = table.c.order_ref == purge_orders.c.order_ref
         statement = delete(table).where(condition, purge_orders.c.purge_id == plan.purge_id)
         if table is order_keys:
             statement = statement.where(order_keys.c.contract_id == plan.contract_id)
-        deleted[table.name] = connection.execute(statement).rowcount
+        deleted[table.name] = connection.execute(statement).rowcount + cut.get(table.name, 0)
     if (deleted[orders.name], deleted[order_keys.name]) != (plan.orders, plan.probes):
         return None
     connection.execute(

@@ -1,4 +1,7 @@
-"""Planning a purge: the exact set that is due, by its digest, and what is withheld."""
+"""Planning a purge: the exact set that is due, by its digest, and what is withheld.
+
+What is due under a hold on some of its fields is planned too: it is cut down to those, and withheld.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,21 +11,27 @@ from os import urandom
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select
+from sqlalchemy import Connection, Row, func, insert, select, text
 
 from custody.certificates import merkle
-from custody.database.copy import copy_rows
+from custody.database.copy import copy_rows, text_array
 from custody.database.tables import (
     contracts,
-    legal_holds,
+    disclosures,
     order_keys,
     orders,
     purge_orders,
     purge_probes,
+    purge_reductions,
     purges,
 )
 from custody.orders.records import ContractId, OrderId, OrderRef
-from custody.retention.records import Evidence, HeldBack, PurgePlan, PurgeState
+from custody.retention.due import Reduction, due_and_not_held, key_of_order, reductions, withheld
+from custody.retention.records import Ages, Evidence, PurgePlan, PurgeState
+from custody.vault.vault import RECIPIENT_FIELDS
+
+ANALYZE_FROM = 5_000  # orders from which on finding a plan's rows one by one costs more than its statistics
+LEGAL_HOLD = "legal_hold"  # the purpose of opening what a hold keeps, to part it from what goes
 
 
 def plan(connection: Connection, contract_id: ContractId, now: datetime) -> PurgePlan | None:
@@ -34,24 +43,33 @@ def plan(connection: Connection, contract_id: ContractId, now: datetime) -> Purg
         select(contracts.c.key_version).where(contracts.c.contract_id == contract_id).with_for_update()
     ).scalar_one()
     rows = connection.execute(_due_rows(contract_id, now)).all()
-    if not rows:
+    cut = reductions(connection, contract_id, now)
+    if not rows and not cut:
         return None
     salt, purge_id = urandom(32), f"purge-{now:%Y%m%dT%H%M%S}-{urandom(6).hex()}"
     commitments = _write_orders(connection, purge_id, contract_id, salt, rows)
-    probes = [row for row in rows if row.wrapped is not None]
+    keys = [*((row.order_ref, row.wrapped) for row in rows), *((each.ref, each.wrapped) for each in cut)]
+    probes = [(ref, wrapped) for ref, wrapped in keys if wrapped is not None]
+    due = [(row.purge_due_at, row.purge_rule, row.pulled_at) for row in rows]
+    due += [(each.due_at, each.rule, each.pulled_at) for each in cut]
     made = PurgePlan(
         purge_id=purge_id,
         contract_id=contract_id,
-        digest=digest_of([row.order_ref for row in rows]),
+        digest=digest_of(
+            [*(row.order_ref for row in rows), *(f"{each.ref}={','.join(each.kept)}" for each in cut)]
+        ),
         orders=len(rows),
         key_version=key_version,
         probes=len(probes),
         merkle_root=merkle.root(commitments).hex(),
-        rules=dict(Counter(row.purge_rule for row in rows)),
-        first_due=min(row.purge_due_at for row in rows),
-        last_due=max(row.purge_due_at for row in rows),
+        rules=dict(Counter(rule for _, rule, _ in due)),
+        live=_live(connection, contract_id),
+        ages=Ages.of(sorted(now - pulled_at for _, _, pulled_at in due)),
+        first_due=min(due_at for due_at, _, _ in due),
+        last_due=max(due_at for due_at, _, _ in due),
         planned_at=now,
         withheld=tuple(withheld(connection, contract_id, now)),
+        reduced=len(cut),
     )
     connection.execute(
         insert(purges).values(
@@ -63,60 +81,25 @@ def plan(connection: Connection, contract_id: ContractId, now: datetime) -> Purg
             started_at=now,
         )
     )
-    copy_rows(connection, purge_probes, ((purge_id, row.order_ref, row.wrapped) for row in probes))
+    copy_rows(connection, purge_probes, ((purge_id, *each) for each in probes))
+    if cut:
+        _write_reductions(connection, purge_id, contract_id, cut, now)
+    if len(rows) >= ANALYZE_FROM:
+        connection.execute(text("ANALYZE custody.purge_orders"))
     return made
 
 
-def due_and_not_held(contract_id: ContractId | None, now: datetime) -> ColumnElement[bool]:
-    """Give the condition for an order that must go at ``now``, of one contract or of all."""
-    due = and_(orders.c.purge_due_at <= now, ~exists(_holds(now)))
-    return due if contract_id is None else and_(orders.c.contract_id == contract_id, due)
-
-
-def count_due(connection: Connection, now: datetime, contract_id: ContractId | None = None) -> int:
-    """Count what is due and still there, by a statement of its own."""
-    query = select(func.count()).select_from(orders).where(due_and_not_held(contract_id, now))
+def _live(connection: Connection, contract_id: ContractId) -> int:
+    query = select(func.count()).select_from(orders).where(orders.c.contract_id == contract_id)
     return connection.execute(query).scalar_one()
 
 
-def withheld(connection: Connection, contract_id: ContractId | None, now: datetime) -> Iterator[HeldBack]:
-    """List the orders that are due and stay under a hold, by the hold's basis and authority."""
-    grouped = (
-        select(
-            func.count(orders.c.order_ref.distinct()),
-            legal_holds.c.basis,
-            legal_holds.c.authority,
-            func.max(legal_holds.c.expires_at),
-        )
-        .join(legal_holds, _binds(now))
-        .where(orders.c.purge_due_at <= now)
-        .group_by(legal_holds.c.basis, legal_holds.c.authority)
-        .order_by(legal_holds.c.basis, legal_holds.c.authority)
-    )
-    if contract_id is not None:
-        grouped = grouped.where(orders.c.contract_id == contract_id)
-    for count, basis, authority, until in connection.execute(grouped):
-        yield HeldBack(count, basis, authority, until)
-
-
 def digest_of(refs: Sequence[str]) -> str:
-    """Give the digest of a set of orders, given in the order of their refs."""
+    """Give the digest of a set of orders, given in the order of their refs.
+
+    Those to be erased come first, then ``ref=field,field`` for those to be cut down.
+    """
     return f"sha256:{sha256('|'.join(refs).encode()).hexdigest()}"
-
-
-def _binds(now: datetime) -> ColumnElement[bool]:
-    """Say that a hold of ``legal_holds`` is in force on an order of ``orders``: retention.clock.Hold."""
-    return and_(
-        legal_holds.c.contract_id == orders.c.contract_id,
-        or_(legal_holds.c.order_ref.is_(None), legal_holds.c.order_ref == orders.c.order_ref),
-        legal_holds.c.placed_at <= now,
-        or_(legal_holds.c.expires_at.is_(None), legal_holds.c.expires_at > now),
-        or_(legal_holds.c.released_at.is_(None), legal_holds.c.released_at > now),
-    )
-
-
-def _holds(now: datetime) -> Any:
-    return select(legal_holds.c.hold_id).where(_binds(now)).correlate(orders)
 
 
 def _due_rows(contract_id: ContractId, now: datetime) -> Any:
@@ -126,14 +109,10 @@ def _due_rows(contract_id: ContractId, now: datetime) -> Any:
             orders.c.order_id,
             orders.c.purge_rule,
             orders.c.purge_due_at,
+            orders.c.pulled_at,
             order_keys.c.wrapped,
         )
-        .outerjoin(
-            order_keys,
-            and_(
-                order_keys.c.contract_id == orders.c.contract_id, order_keys.c.order_ref == orders.c.order_ref
-            ),
-        )
+        .outerjoin(order_keys, key_of_order())
         .where(due_and_not_held(contract_id, now))
         .order_by(orders.c.order_ref.collate("C"))
     )
@@ -153,3 +132,25 @@ def _write_orders(
 
     copy_rows(connection, purge_orders, committed())
     return commitments
+
+
+def _write_reductions(
+    connection: Connection, purge_id: str, contract_id: ContractId, cut: Sequence[Reduction], now: datetime
+) -> None:
+    """Write what is to be cut down, and that it will be opened for it: before the first byte is."""
+    planned = ((purge_id, each.ref, each.rule, each.due_at, text_array(each.kept)) for each in cut)
+    copy_rows(connection, purge_reductions, planned)
+    opened = [
+        {
+            "at": now,
+            "contract_id": contract_id,
+            "order_ref": each.ref,
+            "purpose": LEGAL_HOLD,
+            "actor": purge_id,
+            "fields": sorted({*RECIPIENT_FIELDS, *each.kept}),
+        }
+        for each in cut
+        if each.wrapped is not None and each.kept
+    ]
+    if opened:
+        connection.execute(insert(disclosures), opened)

@@ -35,6 +35,12 @@ class KeyRing(Protocol):
     def destroy(self, contract_id: ContractId, version: int) -> None:
         """Make a version unreadable for ever; destroying it twice is harmless."""
 
+    def end(self, contract_id: ContractId) -> None:
+        """Destroy all versions of a contract that has ended, and its place; ending it twice is harmless."""
+
+    def sweep(self) -> int:
+        """Remove what killed writers left; give how many files."""
+
 
 class FileKeyRing:
     """A key ring in a directory of mode 0700, one file a version, wrapped by the root key."""
@@ -56,7 +62,7 @@ class FileKeyRing:
         except FileNotFoundError:
             raise KeyUnavailable(
                 f"Contract {contract_id}: key version {version} is not in the key ring; "
-                "its orders stay closed and have to be pulled again."
+                f"its orders stay closed. `custody database recover {contract_id}` pulls them again."
             ) from None
         return self._root_key.reveal(_name(contract_id, version), protected)
 
@@ -69,6 +75,21 @@ class FileKeyRing:
     def destroy(self, contract_id: ContractId, version: int) -> None:
         """Overwrite and unlink a version; destroying it twice is harmless."""
         files.destroy(self._file(contract_id, version))
+
+    def end(self, contract_id: ContractId) -> None:
+        """Overwrite and unlink all that is in a contract's directory, then remove that, too."""
+        directory = self._file(contract_id, 0).parent
+        if not directory.exists():
+            return
+        for version in self.versions(contract_id):
+            self.destroy(contract_id, version)
+        files.sweep(directory)
+        directory.rmdir()
+        files.sync_directory(directory.parent)
+
+    def sweep(self) -> int:
+        """Overwrite what killed writers left; give how many files."""
+        return files.sweep(self._directory)
 
     def _file(self, contract_id: ContractId, version: int) -> Path:
         if not CONTRACT_ID.fullmatch(contract_id):

@@ -14,6 +14,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)?")
 
 DIGEST_KEY = "digest-key"
 SIGNING_KEY = "signing-key"
+RECEIPT_KEY = "receipt-key"
+LOG_KEY = "log-key"
 LWA_CLIENT_ID = "lwa/client-id"
 LWA_CLIENT_SECRET = "lwa/client-secret"
 
@@ -35,7 +37,9 @@ class FileSecretStore:
         try:
             protected = files.read(self._file(name))
         except FileNotFoundError:
-            raise KeyUnavailable(f"No secret named {name}; store it before it is used.") from None
+            raise KeyUnavailable(
+                f"No secret named {name}; run `custody init`, or store a credential before it is used."
+            ) from None
         return self._root_key.reveal(f"secret|{name}", protected)
 
     def write(self, name: str, value: bytes) -> None:
@@ -45,6 +49,18 @@ class FileSecretStore:
     def write_new(self, name: str, value: bytes) -> bool:
         """Store a secret unless there is one already; True when it was stored."""
         return files.write_new(self._file(name), self._root_key.protect(f"secret|{name}", value))
+
+    def sweep(self) -> int:
+        """Overwrite what killed writers left; give how many files."""
+        return files.sweep(self._directory)
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is such a secret."""
+        return self._file(name).exists()
+
+    def destroy(self, name: str) -> None:
+        """Overwrite a secret and unlink it; destroying it twice is harmless."""
+        files.destroy(self._file(name))
 
     def _file(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position"),
         schema="custody",
     )
@@ -99,6 +100,17 @@ def upgrade() -> None:
         schema="custody",
     )
     op.create_table(
+        "purge_reductions",
+        sa.Column("purge_id", sa.Text(), nullable=False),
+        sa.Column("order_ref", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kept", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("purge_id", "order_ref"),
+        schema="custody",
+    )
+    op.create_index("purge_reductions_ref", "purge_reductions", ["order_ref"], unique=False, schema="custody")
+    op.create_table(
         "receipts",
         sa.Column("receipt_id", sa.Text(), nullable=False),
         sa.Column("purge_id", sa.Text(), nullable=False),
@@ -115,6 +127,7 @@ def upgrade() -> None:
         sa.Column("contract_id", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("requested_in", sa.Text(), nullable=False),
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("decision", sa.Text(), nullable=True),
@@ -140,6 +153,9 @@ def upgrade() -> None:
         schema="custody",
     )
     op.add_column("legal_holds", sa.Column("released_by", sa.Text(), nullable=True), schema="custody")
+    op.add_column(
+        "orders", sa.Column("reduced_fields", postgresql.ARRAY(sa.Text()), nullable=True), schema="custody"
+    )
     op.create_index(
         "legal_holds_contract", "legal_holds", ["contract_id", "order_ref"], unique=False, schema="custody"
     )
@@ -147,12 +163,15 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("legal_holds_contract", table_name="legal_holds", schema="custody")
+    op.drop_column("orders", "reduced_fields", schema="custody")
     op.drop_column("legal_holds", "released_by", schema="custody")
     op.drop_column("legal_holds", "fields", schema="custody")
     op.drop_column("contracts", "contacts", schema="custody")
     op.drop_table("terminations", schema="custody")
     op.drop_index("receipts_purge", table_name="receipts", schema="custody")
     op.drop_table("receipts", schema="custody")
+    op.drop_index("purge_reductions_ref", table_name="purge_reductions", schema="custody")
+    op.drop_table("purge_reductions", schema="custody")
     op.drop_table("notices", schema="custody")
     op.drop_index("log_entries_subject", table_name="log_entries", schema="custody")
     op.drop_table("log_entries", schema="custody")

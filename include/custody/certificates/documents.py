@@ -1,0 +1,75 @@
+"""Published documents as rows again, for a database that was restored from before they were issued."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, Table, update
+from sqlalchemy.dialects.postgresql import insert
+
+from custody.certificates.certificate import Certificate, Signed, digest_of, payload_of, render
+from custody.certificates.log_entry import Kind, LogEntry
+from custody.certificates.receipt import Receipt
+from custody.database.proof_tables import receipts
+from custody.database.tables import certificates, purges
+from custody.retention.records import PurgeState
+
+
+def take_back(connection: Connection, directory: Path, lost: Sequence[LogEntry]) -> int:
+    """Put back the certificates and receipts that lost log entries speak of; give how many they were.
+
+    A document is taken only when its digest is the logged one. One that is not among the published
+    files stays lost, and ``custody log verify`` names it.
+    """
+    logged = {(each.kind, each.subject): each for each in lost}
+    back = 0
+    for file in sorted(directory.glob("purge-*.json")):
+        try:
+            signed = msgspec.json.decode(file.read_bytes(), type=Signed)
+        except msgspec.DecodeError:
+            continue
+        for kind, table, subject, row in _rows(signed):
+            entry = logged.get((kind, subject))
+            if entry is not None and entry.digest == row["digest"]:
+                _put(connection, table, row | {"issued_at": entry.at})
+                back += 1
+    return back
+
+
+def _rows(signed: Signed) -> Iterator[tuple[Kind, Table, str, dict[str, object]]]:
+    payload = payload_of(signed.jws)
+    said = msgspec.json.decode(payload, type=Certificate)
+    yield (
+        Kind.CERTIFICATE,
+        certificates,
+        said.certificate_id,
+        {
+            "certificate_id": said.certificate_id,
+            "contract_id": said.who.contract_id,
+            "digest": digest_of(payload),
+            "orders": said.what.orders,
+            "document": render(payload, signed.jws),
+        },
+    )
+    if signed.receipt is not None:
+        destroyed = payload_of(signed.receipt)
+        receipt = msgspec.json.decode(destroyed, type=Receipt)
+        yield (
+            Kind.RECEIPT,
+            receipts,
+            receipt.receipt_id,
+            {
+                "receipt_id": receipt.receipt_id,
+                "purge_id": receipt.purge_id,
+                "contract_id": receipt.contract_id,
+                "digest": digest_of(destroyed),
+                "document": signed.receipt,
+            },
+        )
+
+
+def _put(connection: Connection, table: Table, row: dict[str, object]) -> None:
+    connection.execute(insert(table).values(row).on_conflict_do_nothing())
+    if table is certificates:
+        certified = update(purges).where(purges.c.purge_id == row["certificate_id"])
+        connection.execute(certified.values(state=PurgeState.CERTIFIED))

@@ -1,0 +1,64 @@
+"""The check of a place in the log, offline: with the proof and the log's public key alone."""
+
+from collections.abc import Sequence
+
+from custody.certificates.certificate import LogProof, canonical
+from custody.certificates.checkpoint import (
+    Checkpoint,
+    NoteForged,
+    NoteKey,
+    NoteUnreadable,
+    read_checkpoint,
+    read_verifier_keys,
+)
+from custody.certificates.log_entry import Kind
+from custody.certificates.merkle import check_inclusion, leaf_hash
+from custody.certificates.token import Invalid, Problem
+
+
+def check_log_proof(proof: LogProof, kind: Kind, subject: str, digest: str, log_key: str) -> Checkpoint:
+    """Require that the digest of a subject is in the log; give the checkpoint that it is under.
+
+    ``log_key`` is the text of ``log.vkey``. Raises Invalid: checkpoint for a note that the log's key
+    has not signed, log proof for an entry that does not lead to its root.
+    """
+    checkpoint = _checkpoint(proof, _keys(log_key))
+    entry = {
+        "at": proof.at,
+        "digest": digest,
+        "kind": kind,
+        "position": proof.position,
+        "subject": subject,
+    }
+    path = [_hash(each) for each in proof.hashes]
+    leaf = leaf_hash(canonical(entry))
+    if proof.size != checkpoint.size or not check_inclusion(
+        leaf, proof.position, proof.size, path, checkpoint.root
+    ):
+        raise Invalid(Problem.LOG_PROOF, "The proof does not lead from this to the root of the log.")
+    return checkpoint
+
+
+def _keys(log_key: str) -> Sequence[NoteKey]:
+    try:
+        return read_verifier_keys(log_key)
+    except NoteUnreadable as error:
+        raise Invalid(Problem.CHECKPOINT, str(error)) from None
+
+
+def _checkpoint(proof: LogProof, keys: Sequence[NoteKey]) -> Checkpoint:
+    try:
+        return read_checkpoint(proof.checkpoint, keys)
+    except (NoteForged, NoteUnreadable) as error:
+        raise Invalid(Problem.CHECKPOINT, str(error)) from None
+
+
+def _hash(text: str) -> bytes:
+    """Decode a hash in its one spelling: 64 small hex digits."""
+    try:
+        decoded = bytes.fromhex(text)
+    except ValueError:
+        decoded = b""
+    if decoded.hex() != text or len(decoded) != 32:
+        raise Invalid(Problem.LOG_PROOF, "A hash of the proof is not 64 hex digits.")
+    return decoded

@@ -1,0 +1,94 @@
+"""Verification of a confirmation, offline, with nothing but the file and the public keys.
+
+The rules, in this order:
+(1) the file is what a confirmation's file looks like;
+(2) its key is one of the public keys given, and one that may sign certificates;
+(3) the signature holds;
+(4) what is there to be read is what was signed, and the digest is that of the signed bytes;
+(5) every proof in it leads from its order's commitment to the root that it names;
+(6) a checkpoint that goes with it is signed by the log's key, and the proof leads to its root.
+"""
+
+import json
+from typing import NamedTuple
+
+import msgspec
+from joserfc.jwk import KeySet
+
+from custody.certificates.certificate import LogProof
+from custody.certificates.checkpoint import Checkpoint
+from custody.certificates.confirmation import TYPE, Confirmation, proofs_lead
+from custody.certificates.log_entry import Kind
+from custody.certificates.log_proof import check_log_proof
+from custody.certificates.token import Invalid, Problem, open_token, require_read_as_signed, said_once
+
+
+class ConfirmationVerdict(NamedTuple):
+    """The confirmation when all rules hold, and its checkpoint; else the first problem, in one sentence."""
+
+    confirmation: Confirmation | None
+    problem: Problem | None = None
+    detail: str = ""
+    checkpoint: Checkpoint | None = None
+
+
+class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file: the confirmation to read, the digest of its canonical form, the JWS, its place in the log."""
+
+    confirmation: msgspec.Raw
+    digest: str
+    jws: str
+    log: LogProof | None = None
+
+
+def verify_confirmation(document: bytes, keys: KeySet, *, log_key: str | None = None) -> ConfirmationVerdict:
+    """Judge a confirmation's file by the rules above; never raises for what the file holds.
+
+    ``log_key`` is the text of ``log.vkey``; without it a place in the log is a problem.
+    """
+    try:
+        signed = _signed(document)  # (1)
+        payload = open_token(signed.jws, keys, kind=TYPE)  # (2) (3)
+        require_read_as_signed(bytes(signed.confirmation), signed.digest, payload)  # (4)
+        confirmation = _confirmation(payload)
+        if not proofs_lead(confirmation):  # (5)
+            raise Invalid(Problem.MALFORMED, "A proof in it does not lead from its order to its root.")
+        return ConfirmationVerdict(confirmation, checkpoint=_checkpoint(signed, confirmation, log_key))  # (6)
+    except Invalid as invalid:
+        return ConfirmationVerdict(None, invalid.problem, str(invalid))
+
+
+def looks_like_one(document: bytes) -> bool:
+    """Tell whether a file says that it is a confirmation; what it holds is not judged."""
+    try:
+        return "confirmation" in msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeError):
+        return False
+
+
+def _signed(document: bytes) -> Signed:
+    try:
+        signed = msgspec.json.decode(document, type=Signed)
+        json.loads(document, object_pairs_hook=said_once)
+    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
+        raise Invalid(Problem.MALFORMED, "This is not the file of a confirmation.") from None
+    return signed
+
+
+def _confirmation(payload: bytes) -> Confirmation:
+    try:
+        return msgspec.json.decode(payload, type=Confirmation)
+    except (msgspec.DecodeError, UnicodeError):
+        raise Invalid(Problem.MALFORMED, "The signed part is not a confirmation of this version.") from None
+
+
+def _checkpoint(signed: Signed, confirmation: Confirmation, log_key: str | None) -> Checkpoint | None:
+    if signed.log is None:
+        return None
+    if log_key is None:
+        raise Invalid(
+            Problem.CHECKPOINT,
+            "Its place in the log cannot be checked without the log's public key; give log.vkey.",
+        )
+    subject = confirmation.confirmation_id
+    return check_log_proof(signed.log, Kind.CONFIRMATION, subject, signed.digest, log_key)

@@ -1,0 +1,70 @@
+"""Audit events: who changed what of the installation, written in the change's own transaction.
+
+The application can add events and read them; the database lets it neither change nor remove one.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, insert, select
+
+from custody.contracts.contract import Contract
+from custody.database.proof_tables import audit_events
+from custody.orders.records import ContractId
+
+Detail = str | int | None | list[str]
+
+
+class AuditEvent(msgspec.Struct, frozen=True):
+    """One change, by whom and when; ``subject`` is an id, and ``details`` hold no personal value."""
+
+    event_id: int
+    at: datetime
+    actor: str
+    action: str
+    contract_id: ContractId | None
+    subject: str
+    details: dict[str, Detail]
+
+
+def record(
+    connection: Connection,
+    actor: str,
+    action: str,
+    contract_id: ContractId | None,
+    subject: str,
+    details: Mapping[str, Detail],
+    at: datetime,
+) -> None:
+    """Append one event in the caller's transaction; ``action`` is a noun and a verb: ``hold.place``."""
+    connection.execute(
+        insert(audit_events).values(
+            at=at,
+            actor=actor,
+            action=action,
+            contract_id=contract_id,
+            subject=subject,
+            details=dict(details),
+        )
+    )
+
+
+def events(
+    connection: Connection, contract_id: ContractId | None = None, *, most: int = 100
+) -> list[AuditEvent]:
+    """List events, of one contract or of all, newest first."""
+    query = select(audit_events).order_by(audit_events.c.event_id.desc()).limit(most)
+    if contract_id is not None:
+        query = query.where(audit_events.c.contract_id == contract_id)
+    return [msgspec.convert(row, AuditEvent, from_attributes=True) for row in connection.execute(query)]
+
+
+def terms_of(contract: Contract) -> dict[str, Detail]:
+    """Give what an event says of a contract's terms; its contacts are counted, not named."""
+    return {
+        "name": contract.name,
+        "marketplaces": sorted(contract.marketplace_ids),
+        "tasks": sorted(contract.tasks),
+        "contacts": len(contract.contacts),
+    }

@@ -1,0 +1,52 @@
+"""The count that does not trust the plan: what is due, told from plain rows by the pure rules.
+
+The plan asks PostgreSQL which orders are due and not held, in one condition. If that condition were
+wrong, a count by the same words would be wrong with it; so this one reads due orders and holds each
+by itself and puts them together by ``retention.clock.Hold``.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from custody.database.arrays import among
+from custody.database.tables import legal_holds, orders
+from custody.orders.records import ContractId
+from custody.retention.clock import Hold
+
+
+def count_due(connection: Connection, now: datetime, contract_id: ContractId | None = None) -> int:
+    """Count the orders, of one contract or of all, that are due at ``now`` and have what no hold keeps."""
+    due = select(orders.c.contract_id, func.count()).where(orders.c.purge_due_at <= now)
+    if contract_id is not None:
+        due = due.where(orders.c.contract_id == contract_id)
+    counts = {row[0]: row[1] for row in connection.execute(due.group_by(orders.c.contract_id))}
+    return sum(
+        number - _held(connection, ContractId(each), number, now) for each, number in counts.items() if number
+    )
+
+
+def _held(connection: Connection, contract_id: ContractId, due: int, now: datetime) -> int:
+    """Count the due orders that a hold keeps: whole ones, and those already cut down to the held fields."""
+    whole: set[str | None] = set()
+    fields: set[str | None] = set()
+    query = select(legal_holds).where(legal_holds.c.contract_id == contract_id)
+    for row in connection.execute(query):
+        if Hold(row.placed_at, row.expires_at, row.released_at).in_force(now):
+            (fields if row.fields else whole).add(row.order_ref)
+    if None in whole:
+        return due
+    if not whole and not fields:
+        return 0
+    cut_down = orders.c.reduced_fields.is_not(None)
+    by_fields = cut_down if None in fields else and_(cut_down, among(orders.c.order_ref, _refs(fields)))
+    found = select(func.count()).where(
+        orders.c.contract_id == contract_id,
+        orders.c.purge_due_at <= now,
+        or_(among(orders.c.order_ref, _refs(whole)), by_fields),
+    )
+    return connection.execute(found).scalar_one()
+
+
+def _refs(held: set[str | None]) -> list[str]:
+    return [each for each in held if each is not None]

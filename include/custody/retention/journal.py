@@ -1,0 +1,126 @@
+"""The journal of erasures: what must not come back, kept outside the database.
+
+A restored database knows nothing of what was erased after it was saved. So before a contract key is
+destroyed, the purge's plan and the tombstones it left are written here; and so are holds and ended
+contracts, which a restored database would have forgotten too.
+
+Rules:
+- a note is a file of its own, written durably, whole or not at all, before what it tells of is final;
+- it holds refs, commitments and coarse facts: nothing that a tombstone does not hold as well;
+- notes are named after what they tell of; the same thing told again changes nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, func, select
+
+from custody.database.proof_tables import terminations
+from custody.database.raw_copy import copied_out
+from custody.database.tables import contracts, legal_holds, purge_orders, purges, tombstones
+from custody.errors import TryLater
+from custody.orders.records import ContractId
+from custody.retention.records import PurgePlan
+from custody.vault import files
+
+PURGES, ROWS = "purges", "rows"
+ERASED = (
+    *(purge_orders.c[name] for name in ("position", "order_ref", "rule", "due_at", "commitment")),
+    *(tombstones.c[name] for name in ("marketplace_id", "status", "created_on", "purged_on")),
+    *(tombstones.c[name] for name in ("was_sealed", "tasks_done")),
+)
+"""What is noted of each erased order, by name: its place in the plan, and its tombstone."""
+FOLLOWED = (contracts, legal_holds, terminations)
+_SUFFIX = ".note"
+
+
+class PurgeNote(NamedTuple):
+    """What a purge left: its row, and its erased orders with the columns ``ERASED``, as binary COPY."""
+
+    purge: dict[str, Any]
+    erased: bytes
+
+
+class RowNote(msgspec.Struct, frozen=True):
+    """A row that a restored database must have, as PostgreSQL's ``to_jsonb`` gives it."""
+
+    table: str
+    row: dict[str, Any]
+
+
+class Journal:
+    """The notes of an installation, in a directory of mode 0700."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def note_purge(self, connection: Connection, plan: PurgePlan) -> None:
+        """Write down an erasure that is committed; called before its key is destroyed."""
+        file = self._file(PURGES, plan.purge_id)
+        if file.exists():
+            return
+        row = connection.execute(select(purges).where(purges.c.purge_id == plan.purge_id)).mappings().one()
+        erased = (
+            select(*ERASED)
+            .join_from(purge_orders, tombstones, tombstones.c.order_ref == purge_orders.c.order_ref)
+            .where(purge_orders.c.purge_id == plan.purge_id)
+            .order_by(purge_orders.c.position)
+        )
+        note = (dict(row), copied_out(connection, erased))
+        with _room():
+            files.write_new(file, msgspec.msgpack.encode(note))
+
+    def note_rows(self, connection: Connection, contract_id: ContractId) -> None:
+        """Write down what is agreed with a contract as it is now: itself, its holds, its end."""
+        for table in FOLLOWED:
+            query = select(_key(table), func.to_jsonb(table.table_valued())).where(
+                table.c.contract_id == contract_id
+            )
+            for key, row in connection.execute(query):
+                self._note_row(table, key, row)
+
+    def _note_row(self, table: Table, key: str, row: dict[str, Any]) -> None:
+        file = self._file(ROWS, f"{table.name}.{key}")
+        content = msgspec.json.encode(RowNote(str(table.name), row), order="sorted")
+        if not file.exists() or file.read_bytes() != content:
+            with _room():
+                files.replace(file, content)
+
+    def purge_ids(self) -> list[str]:
+        """List the purges that are noted, oldest first."""
+        return sorted(each.name.removesuffix(_SUFFIX) for each in self._notes(PURGES))
+
+    def purge(self, purge_id: str) -> PurgeNote:
+        """Read the note of a purge."""
+        return PurgeNote(*msgspec.msgpack.decode(self._file(PURGES, purge_id).read_bytes()))
+
+    def rows(self) -> Iterator[RowNote]:
+        """Read the rows that are noted."""
+        for each in sorted(self._notes(ROWS)):
+            yield msgspec.json.decode(each.read_bytes(), type=RowNote)
+
+    def _notes(self, kind: str) -> list[Path]:
+        folder = self._directory / kind
+        return [each for each in folder.glob(f"*{_SUFFIX}") if not each.name.startswith(".")]
+
+    def _file(self, kind: str, name: str) -> Path:
+        return self._directory / kind / f"{name}{_SUFFIX}"
+
+
+def _key(table: Table) -> ColumnElement[str]:
+    (column,) = table.primary_key.columns
+    return column
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TryLater(
+            f"The journal of erasures cannot be written ({error.strerror}); "
+            "nothing was destroyed. Make room and run again."
+        ) from None

@@ -1,0 +1,1 @@
+"""The search for copies of personal values in everything that an installation writes."""

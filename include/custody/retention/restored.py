@@ -1,0 +1,110 @@
+"""A restored database is recognized, and what was erased since it was saved is erased again.
+
+It is older than what stands outside of it: the transparency log's mirror, and the journal of erasures.
+Until it has caught up, nothing is served from it. Catching up, in one transaction:
+(1) what was agreed with contracts since (their end, holds) is put back;
+(2) every erasure that it does not know is made again, and its tombstones put back;
+(3) the log gets its lost entries back, and the documents that they speak of;
+(4) orders whose contract key is gone can never be opened: they go, and are asked for anew;
+(5) an incident says what was lost for good: disclosures and audit events since it was saved.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Engine, func, select
+
+from custody.certificates import documents
+from custody.certificates.log import Log
+from custody.certificates.log_entry import LogEntry
+from custody.contracts import audit
+from custody.incidents.record import open_incident
+from custody.retention import replay
+from custody.retention.journal import Journal
+from custody.vault.key_ring import KeyRing
+
+ACTOR = "custody, restored database"
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What was made again, in counts."""
+
+    purges: int
+    log_entries: int
+    unreadable_orders: int
+
+
+class Tools(NamedTuple):
+    """What the recognition works with; ``directory`` holds the published documents."""
+
+    engine: Engine
+    key_ring: KeyRing
+    journal: Journal
+    log: Callable[[], Log]  # its key is read only when it is needed
+    directory: Path
+    clock: Callable[[], datetime]
+
+
+def catch_up(tools: Tools) -> Replayed | None:
+    """Bring a restored database up to what stands outside of it; None when it is not a restored one."""
+    if not _is_older(tools):
+        return None
+    with _alone(tools.engine):
+        if not _is_older(tools):  # another process was first
+            return None
+        lost = tools.log().lost()
+        with tools.engine.begin() as connection:
+            replay.put_rows_back(connection, tools.journal)  # (1)
+            unknown = replay.unknown(connection, tools.journal)
+            for purge_id in unknown:
+                replay.erase_again(connection, tools.journal.purge(purge_id))  # (2)
+            tools.log().take_back(connection, lost)  # (3)
+            documents.take_back(connection, tools.directory, lost)
+            gone = replay.drop_unreadable(connection, tools.key_ring)
+            replayed = Replayed(len(unknown), len(lost), gone)
+            _tell(connection, replayed, lost, tools.clock())  # (5)
+    tools.log().publish()
+    return replayed
+
+
+def _is_older(tools: Tools) -> bool:
+    noted = tools.journal.purge_ids()
+    if not noted:  # nothing was ever erased
+        return False
+    with tools.engine.connect() as connection:
+        if replay.unknown(connection, tools.journal, noted[-1:]):
+            return True
+    return bool(tools.log().lost())
+
+
+def _tell(connection: Connection, replayed: Replayed, lost: Sequence[LogEntry], now: datetime) -> None:
+    details = msgspec.to_builtins(replayed) | {"lost_since": str(lost[0].at) if lost else None}
+    audit.record(connection, ACTOR, "database.restored", None, "database", details, now)
+    open_incident(
+        connection,
+        cause=f"database-restored|{now.isoformat()}",
+        kind="database_restored",
+        summary=(
+            "The database was restored from before what is on record outside of it. What was erased since "
+            f"is erased again ({replayed.purges} purges); disclosures and audit events since then are lost."
+        ),
+        details=details,
+        detected_by=ACTOR,
+        now=now,
+    )
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Wait for the right to catch up; the database takes it back when this process dies."""
+    name = func.hashtextextended("restored", 0)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(select(func.pg_advisory_lock(name)))
+        try:
+            yield
+        finally:
+            connection.execute(select(func.pg_advisory_unlock(name)))

@@ -1,0 +1,189 @@
+"""Nothing comes back: a database restored from before a purge is caught up before it serves."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from custody.bootstrap import House
+from custody.bootstrap import house as opened
+from custody.certificates import log_check
+from custody.certificates.checkpoint import read_verifier_keys
+from custody.contracts.contract import Contract
+from custody.database.proof_tables import incidents, log_entries, metadata
+from custody.database.tables import (
+    certificates,
+    contracts,
+    ingest_cursors,
+    legal_holds,
+    order_keys,
+    orders,
+    purge_orders,
+    purges,
+    tombstones,
+)
+from custody.errors import KeyUnavailable
+from custody.retention import holds
+from custody.retention.purge import Outcome
+from custody.retention.records import PurgeState
+from custody_local.postgres import PostgresServer, programs
+
+from ..builders import NOW, Hands, add_contract, complete, keep, make_order, order_id, rows, unsealed
+
+Restore = Callable[[], None]
+
+
+@pytest.fixture
+def contract(house: House) -> Contract:
+    """A contract with five sealed orders, of which the first three are due."""
+    contract = add_contract(house)
+    keep(house, contract, *(make_order(number) for number in range(1, 6)))
+    complete(house, contract, 1, 2, 3)
+    return contract
+
+
+@pytest.fixture
+def dump(postgres: PostgresServer, database: Any, tmp_path: Path) -> Callable[[], Restore]:
+    """Save the database as people do, and give what puts it back in the place of the present one."""
+    file, address = tmp_path / "saved.dump", make_url(postgres.url("postgres", database.name))
+
+    def run(program: str, *words: str) -> None:
+        where = ["-h", str(address.host), "-p", str(address.port), "-U", str(address.username)]
+        environment = {**os.environ, "PGPASSWORD": str(address.password)}
+        subprocess.run([str(programs() / program), *where, *words], env=environment, check=True)
+
+    def save() -> Restore:
+        run("pg_dump", "-Fc", "-f", str(file), database.name)
+        return lambda: run("pg_restore", "--clean", "-d", database.name, str(file))
+
+    return save
+
+
+def served(house: House) -> House:
+    """Open the installation anew, as a task does, and give what it serves from."""
+    with opened(house.settings) as here:
+        assert here.settings is house.settings
+    house.engine.dispose()
+    return house
+
+
+def test_what_was_erased_after_the_dump_is_erased_again_before_anything_is_served(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    [certificate_id] = house.purger.purge(contract).certificates
+    before = {
+        table.name: rows(house, table) for table in (tombstones, purge_orders, certificates, log_entries)
+    }
+    restore()
+    assert len(rows(house, orders)) == 5, "the dump has brought them back"
+    served(house)
+    assert not {order_id(each) for each in (1, 2, 3)} & set(rows(house, orders, "order_id"))
+    after = {
+        table.name: rows(house, table) for table in (tombstones, purge_orders, certificates, log_entries)
+    }
+    assert after == before
+    assert rows(house, purges, "purge_id", "state") == [(certificate_id, PurgeState.CERTIFIED)]
+    assert "database_restored" in rows(house, incidents, "kind")
+
+
+def test_a_restored_database_is_caught_up_once(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    house.purger.purge(contract)
+    restore()
+    served(served(house))
+    assert rows(house, incidents, "kind") == ["database_restored"]
+    assert house.catch_up() is None
+
+
+def test_survivors_whose_key_is_gone_are_asked_for_anew(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    house.purger.purge(contract)
+    restore()
+    with house.engine.connect() as connection, pytest.raises(KeyUnavailable):
+        unsealed(connection, house, contract)
+    served(house)
+    assert rows(house, orders) == rows(house, order_keys) == []
+    assert rows(house, ingest_cursors, "watermark")[0] <= NOW - timedelta(days=1)
+    assert rows(house, contracts, "key_version") == list(house.key_ring.versions(contract.contract_id))
+    keep(house, contract, make_order(4), make_order(1))
+    assert rows(house, orders, "order_id") == [order_id(4)], "and what was purged does not come with them"
+
+
+def test_a_purge_after_the_catching_up_is_like_any_other(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    house.purger.purge(contract)
+    restore()
+    served(house)
+    keep(house, contract, make_order(4))
+    complete(house, contract, 4)
+    assert house.purger.purge(contract).outcome is Outcome.PURGED
+    verdict = log_check.verify(house.engine, house.log.mirror, read_verifier_keys(house.log.verifier_key()))
+    assert verdict.findings == ()
+
+
+def test_a_hold_that_the_dump_does_not_know_still_holds(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    ref = house.vault.ref(order_id(1))
+    with house.engine.begin() as connection:
+        holds.place(connection, contract.contract_id, ref, (), "inquiry 7", "HMRC", None, "ada", NOW)
+    assert house.purger.purge(contract).orders == 2
+    restore()
+    served(house)
+    assert len(rows(house, legal_holds)) == 1
+    keep(house, contract, make_order(1))
+    complete(house, contract, 1)
+    assert house.purger.purge(contract).withheld == 1
+
+
+def test_a_purge_that_was_killed_between_erasing_and_certifying_is_erased_again_uncertified(
+    house: House, contract: Contract, dump: Callable[[], Restore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restore = dump()
+
+    def killed(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(house.issuer, "issue", killed)
+    with pytest.raises(KeyboardInterrupt):
+        house.purger.purge(contract)
+    monkeypatch.undo()
+    restore()
+    served(house)
+    assert rows(house, purges, "state") == [PurgeState.UNCERTIFIED]
+    assert len(rows(house, tombstones)) == 3
+
+
+def test_a_database_that_was_lost_altogether_still_knows_what_it_erased(
+    house: House, contract: Contract, postgres: PostgresServer, database: Any
+) -> None:
+    house.purger.purge(contract)
+    with postgres.connection(database.name) as connection:  # the tables are made anew, and empty
+        for table in metadata.sorted_tables:
+            connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier("custody", table.name)))
+    served(house)
+    assert len(rows(house, tombstones)) == 3
+    assert rows(house, contracts, "contract_id") == [contract.contract_id]
+    assert keep(house, contract, make_order(1)).purged == 1
+
+
+def test_a_sound_database_is_served_as_it_is(house: House, contract: Contract, clock: Hands) -> None:
+    house.purger.purge(contract)
+    before = rows(house, orders)
+    served(house)
+    assert rows(house, orders) == before
+    assert rows(house, incidents) == []
