@@ -99,7 +99,7 @@ class PurgeUnsound(CustodyError):
 
 
 class LogUnsound(CustodyError):
-    """The log is not the one that was published, or says two things of one subject: nothing is added to it."""
+    """The log is not the one that was published, or says two things of one subject: nothing is added."""
 
 
 class ScanNotPerformed(PurgeUnsound):

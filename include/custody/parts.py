@@ -134,6 +134,7 @@ class Parts:
             self.log,
             self.processor,
             self.settings.certificates,
+            stamp=self.stamps.stamp if self.stamps else None,
         )
 
     @cached_property
@@ -167,6 +168,7 @@ class Parts:
             self.key_ring,
             self.secrets,
             purge=lambda contract: self.purger.purge(contract, asked_by=ENDING),
+            receipt=self.issuer.end_receipt,
             certify=lambda asked: self.confirmer.confirm(asked).confirmation_id,
             forget=self._forget_tokens,
             journal=self.journal,

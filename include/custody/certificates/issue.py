@@ -1,5 +1,7 @@
 """Issuing: a verified purge becomes a signed certificate, a row, a log entry, and a file for people."""
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from custody.certificates.certificate import Party, Signed, payload_of, render
+from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.draw import draw_up
 from custody.certificates.log import Log, append
 from custody.certificates.log_entry import Kind
@@ -17,6 +20,8 @@ from custody.certificates.receipt_store import issue_receipt, receipt_of
 from custody.certificates.signing import Signer, key_set
 from custody.contracts.contract import Contract
 from custody.database.tables import certificates, purges
+from custody.errors import Unavailable
+from custody.orders.records import ContractId
 from custody.retention.records import Destruction, Evidence, PurgePlan, PurgeState
 from custody.vault import files
 
@@ -24,6 +29,7 @@ from custody.vault import files
 class Issuer:
     """Issues certificates for one processor; ``directory`` is where people find them.
 
+    ``stamp`` gets a time stamp for a checkpoint, where an authority is configured.
     ``receipt_signer`` signs the receipts of destroyed keys: it is another key than the certificates'.
     """
 
@@ -35,6 +41,7 @@ class Issuer:
         log: Log,
         processor: Party,
         directory: Path,
+        stamp: Callable[[Checkpoint], object] | None = None,
     ) -> None:
         self._engine = engine
         self._signer = signer
@@ -42,12 +49,21 @@ class Issuer:
         self._log = log
         self._processor = processor
         self._directory = directory
+        self._stamp = stamp
 
     def receipt(self, connection: Connection, plan: PurgePlan, destruction: Destruction) -> None:
         """Sign, store and log the receipt of a purge's destroyed keys, as the last of a transaction."""
         at = destruction.destroyed_at
         receipt = receipt_for(plan.purge_id, plan.contract_id, destruction.keys, at)
         issue_receipt(connection, self._receipt_signer, receipt, at)
+
+    def end_receipt(
+        self, connection: Connection, contract_id: ContractId, keys: Sequence[str], at: datetime
+    ) -> None:
+        """Sign, store and log the receipt of a contract's last key, as the last of a transaction."""
+        issue_receipt(
+            connection, self._receipt_signer, receipt_for(f"end-{contract_id}", contract_id, keys, at), at
+        )
 
     def issue(self, contract: Contract, evidence: Evidence, now: datetime) -> None:
         """Sign, store and log the certificate of a verified purge; issued once, whenever it is killed."""
@@ -76,7 +92,10 @@ class Issuer:
 
     def publish(self, contract_id: str) -> None:
         """Sign what is new in the log, and write the files of a contract that are not there yet."""
-        self._log.publish()
+        checkpoint = self._log.publish()
+        if checkpoint is not None and self._stamp is not None:
+            with suppress(Unavailable):  # the next checkpoint's stamp covers this one, too
+                self._stamp(checkpoint)
         publish_keys(self._directory, (self._signer, self._receipt_signer), self._log.verifier_key())
         query = select(certificates.c.certificate_id, certificates.c.document).where(
             certificates.c.contract_id == contract_id

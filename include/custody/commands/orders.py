@@ -89,6 +89,7 @@ def _gone(gone: "Gone") -> list[tuple[str, str]]:
     logged = "not in the log yet" if gone.log_position is None else f"entry {gone.log_position}"
     return [
         ("placed", f"{_text(gone.placed_on)}, {gone.status} in {gone.marketplace_id}"),
+        ("pulled", _text(gone.pulled_on) if gone.pulled_on else "not on record"),
         ("tasks done", str(gone.tasks_done)),
         ("recipient", "was sealed, and is erased" if gone.recipient_was_sealed else "was never here"),
         ("erased", f"{_text(gone.erased_on)}, by the rule {gone.rule}: {gone.source}"),

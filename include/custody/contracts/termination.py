@@ -10,7 +10,7 @@ The steps, each found finished when it is, and each after those before it:
 (6) finish: the contract is terminated, and a notice is owed to the seller.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ from custody.contracts.termination_words import ended_notice, ended_reason
 from custody.database.alone import alone
 from custody.database.tables import (
     artifacts,
+    contracts,
     ingest_cursors,
     order_keys,
     orders,
@@ -81,6 +82,7 @@ class Terminator:
         secrets: Secrets,
         *,
         purge: Callable[[Contract], Purged],
+        receipt: Callable[[Connection, ContractId, Sequence[str], datetime], None],
         certify: Callable[[Asked], str],
         forget: Callable[[ContractId], None],
         journal: Journal,
@@ -90,6 +92,7 @@ class Terminator:
         self._key_ring = key_ring
         self._secrets = secrets
         self._purge = purge
+        self._receipt = receipt
         self._certify = certify
         self._forget = forget
         self._journal = journal
@@ -106,9 +109,9 @@ class Terminator:
         """(2) Destroy the contract key, once nothing is withheld."""
         with self._turn(contract_id) as (contract, termination):
             if termination.purged_at is not None and termination.keys_destroyed_at is None:
-                versions = self._key_ring.versions(contract.contract_id)
                 self._key_ring.end(contract.contract_id)
-                self._note(contract, "destroy_keys", {"versions": len(versions)}, "keys_destroyed_at")
+                with self._engine.begin() as connection:
+                    self._note_keys(connection, contract)
         return self.stand(contract_id)
 
     def revoke(self, contract_id: str) -> Stand:
@@ -205,6 +208,13 @@ class Terminator:
             record.note(connection, contract.contract_id, purged_at=now)
             details: dict[str, audit.Detail] = {name: rows for name, rows in swept.items() if rows}
             _audit(connection, contract, "purge", details, now)
+
+    def _note_keys(self, connection: Connection, contract: Contract) -> None:
+        now, known = self._clock(), contracts.c.contract_id == contract.contract_id
+        version = connection.execute(select(contracts.c.key_version).where(known)).scalar_one()
+        record.note(connection, contract.contract_id, keys_destroyed_at=now)
+        _audit(connection, contract, "destroy_keys", {"last_version": version}, now)
+        self._receipt(connection, contract.contract_id, [f"{contract.contract_id}/{version}"], now)
 
     def _verify(self, contract: Contract) -> None:
         with self._engine.connect() as connection:

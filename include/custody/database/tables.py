@@ -259,6 +259,7 @@ tombstones = Table(
     Column("marketplace_id", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("created_on", Date, nullable=False),
+    Column("pulled_on", Date),  # empty in those of before this column
     Column("purged_on", Date, nullable=False),
     Column("rule", Text, nullable=False),
     Column("was_sealed", Boolean, nullable=False),

@@ -88,6 +88,7 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
             orders.c.marketplace_id,
             orders.c.status,
             orders.c.created_at,
+            orders.c.pulled_at,
             orders.c.purge_rule,
         )
         .cte("gone")
@@ -106,6 +107,7 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
         gone.c.marketplace_id,
         gone.c.status,
         func.date(func.timezone("UTC", gone.c.created_at)),
+        func.date(func.timezone("UTC", gone.c.pulled_at)),
         literal(now.date()),
         gone.c.purge_rule,
         order_keys.c.order_ref.is_not(None),

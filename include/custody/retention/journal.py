@@ -29,7 +29,7 @@ from custody.vault import files
 PURGES, ROWS = "purges", "rows"
 ERASED = (
     *(purge_orders.c[name] for name in ("position", "order_ref", "rule", "due_at", "commitment")),
-    *(tombstones.c[name] for name in ("marketplace_id", "status", "created_on", "purged_on")),
+    *(tombstones.c[name] for name in ("marketplace_id", "status", "created_on", "pulled_on", "purged_on")),
     *(tombstones.c[name] for name in ("was_sealed", "tasks_done")),
 )
 """What is noted of each erased order, by name: its place in the plan, and its tombstone."""
@@ -79,8 +79,11 @@ class Journal:
             query = select(_key(table), func.to_jsonb(table.table_valued())).where(
                 table.c.contract_id == contract_id
             )
-            for key, row in connection.execute(query):
+            found: dict[str, Any] = dict(connection.execute(query).tuples().all())
+            for key, row in found.items():
                 self._note_row(table, key, row)
+            if table is terminations and not found:  # a request that was rejected
+                self._file(ROWS, f"{table.name}.{contract_id}").unlink(missing_ok=True)
 
     def _note_row(self, table: Table, key: str, row: dict[str, Any]) -> None:
         file = self._file(ROWS, f"{table.name}.{key}")

@@ -81,6 +81,7 @@ class Gone(msgspec.Struct, frozen=True):
     marketplace_id: str
     status: str
     placed_on: date
+    pulled_on: date | None
     erased_on: date
     recipient_was_sealed: bool
     tasks_done: int
@@ -178,6 +179,7 @@ def _gone(connection: Connection, place: Whereabouts) -> Gone:
         left.marketplace_id,
         left.status,
         left.created_on,
+        left.pulled_on,
         left.purged_on,
         left.was_sealed,
         left.tasks_done,

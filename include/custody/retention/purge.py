@@ -20,6 +20,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, select
 
 from custody.certificates.issue import Issuer
+from custody.contracts import termination_record
 from custody.contracts.contract import Contract
 from custody.database.room import room_for
 from custody.database.tables import contracts
@@ -27,6 +28,7 @@ from custody.errors import CustodyError, PurgeHalted, PurgeUnsound
 from custody.incidents.record import open_incident
 from custody.orders.records import ContractId
 from custody.retention import check, fuse, standing
+from custody.retention.clock import Rule
 from custody.retention.count import count_due
 from custody.retention.due import count_withheld
 from custody.retention.erase import erase
@@ -148,11 +150,12 @@ class Purger:
             made = plan(connection, contract.contract_id, self._clock())
             if made is None:
                 return None, PurgeState.PLANNED
+            evidence = Evidence(made, approved_by=_approved_by(connection, made))
             reasons = self._judged(connection, made)
-            if not reasons:
-                return Evidence(made), PurgeState.PLANNED
-            fuse.blow(connection, made, reasons, asked_by)
-            return standing.record(connection, Evidence(made), PurgeState.HALTED), PurgeState.HALTED
+            if reasons:
+                fuse.blow(connection, made, reasons, asked_by)
+            state = PurgeState.HALTED if reasons else PurgeState.PLANNED
+            return standing.record(connection, evidence, state), state
 
     def _judged(self, connection: Connection, made: PurgePlan) -> tuple[str, ...]:
         since = made.planned_at - self.tools.limits.history
@@ -286,3 +289,9 @@ class Purger:
                 detected_by=PURGE,
                 now=now,
             )
+
+
+def _approved_by(connection: Connection, made: PurgePlan) -> str:
+    """Say who approved the end of the contract, if that is why orders go."""
+    approval = termination_record.approval(connection, made.contract_id)
+    return str(approval) if approval is not None and Rule.TERMINATED in made.rules else ""

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from os import urandom
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, union_all
 
 from custody.contracts.contract import Contract
-from custody.database.tables import orders, purge_orders
+from custody.database.tables import orders, purge_orders, purge_reductions
 from custody.errors import ScanNotPerformed
 from custody.orders.records import OrderRef
 from custody.retention.residue.forms import forms_of
@@ -128,15 +128,14 @@ class Scanner:
 
     def _batch(self, purge_id: str) -> tuple[list[OrderRef], datetime]:
         mine = purge_orders.c.purge_id == purge_id
+        whole = select(purge_orders.c.order_ref).where(mine)
+        cut_down = select(purge_reductions.c.order_ref).where(purge_reductions.c.purge_id == purge_id)
+        planned = union_all(whole, cut_down).subquery()
         with self._engine.connect() as connection:
-            refs = connection.execute(
-                select(purge_orders.c.order_ref).where(mine).order_by(purge_orders.c.position)
-            ).scalars()
+            refs = connection.execute(select(planned.c.order_ref).order_by(planned.c.order_ref)).scalars()
             batch = [OrderRef(ref) for ref in refs]
             earliest = connection.execute(
-                select(func.min(orders.c.pulled_at))
-                .join(purge_orders, purge_orders.c.order_ref == orders.c.order_ref)
-                .where(mine)
+                select(func.min(orders.c.pulled_at)).join(planned, planned.c.order_ref == orders.c.order_ref)
             ).scalar()
         return batch, (earliest or datetime(1970, 1, 2, tzinfo=UTC)) - MARGIN
 

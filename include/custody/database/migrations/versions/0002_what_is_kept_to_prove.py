@@ -152,6 +152,7 @@ def upgrade() -> None:
         sa.Column("fields", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         schema="custody",
     )
+    op.add_column("tombstones", sa.Column("pulled_on", sa.Date(), nullable=True), schema="custody")
     op.add_column("legal_holds", sa.Column("released_by", sa.Text(), nullable=True), schema="custody")
     op.add_column(
         "orders", sa.Column("reduced_fields", postgresql.ARRAY(sa.Text()), nullable=True), schema="custody"
@@ -162,6 +163,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("tombstones", "pulled_on", schema="custody")
     op.drop_index("legal_holds_contract", table_name="legal_holds", schema="custody")
     op.drop_column("orders", "reduced_fields", schema="custody")
     op.drop_column("legal_holds", "released_by", schema="custody")
