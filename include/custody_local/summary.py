@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from custody.certificates.public_keys import JWKS, LOG_KEY
 from custody.certificates.signing import read_keys
 from custody.certificates.verify import verify
 from custody.fulfillment.work import READY, SHIPPED
@@ -39,8 +40,10 @@ class Summary:
         found = sorted(certificates.glob("purge-*.json"))
         valid = 0
         if found:
-            keys = read_keys((certificates / "jwks.json").read_bytes())
-            valid = sum(verify(file.read_bytes(), keys).certificate is not None for file in found)
+            keys = read_keys((certificates / JWKS).read_bytes())
+            log_key = (certificates / LOG_KEY).read_text()
+            verdicts = (verify(file.read_bytes(), keys, log_key=log_key) for file in found)
+            valid = sum(each.certificate is not None for each in verdicts)
         return cls(
             sellers=len(status.sellers),
             orders_pulled=status.orders_pulled,

@@ -163,10 +163,14 @@ def _certificates(house: House, connection: Connection) -> list[tuple[str, str]]
     files = {file.stem: file.read_bytes() for file in directory.glob("*.json") if file.name != "jwks.json"}
     found = []
     for name in stored.keys() | files.keys():
-        if name not in stored or files.get(name) != stored[name].encode():
+        if name not in stored or name not in files or _jws(files[name]) != _jws(stored[name]):
             found.append(("not the stored one, or not there", ""))
             continue
-        verdict = verify(files[name], read_keys((directory / "jwks.json").read_bytes()))
+        verdict = verify(
+            files[name],
+            read_keys((directory / "jwks.json").read_bytes()),
+            log_key=(directory / "log.vkey").read_text(),
+        )
         if verdict.certificate is None:
             found.append((f"not valid: {verdict.problem}", ""))
             continue
@@ -174,6 +178,10 @@ def _certificates(house: House, connection: Connection) -> list[tuple[str, str]]
         said["what"].pop("merkle_root")
         found.append(("valid", repr({**said, "certificate_id": ""})))
     return sorted(found)
+
+
+def _jws(document: str | bytes) -> str:
+    return str(msgspec.json.decode(document)["jws"])
 
 
 def _secrets(house: House) -> list[str]:

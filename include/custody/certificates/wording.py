@@ -81,7 +81,7 @@ def said(sentence: str, payload: Mapping[str, Any]) -> str:
         nonlocal missing
         found, value = at(payload, tuple(place[1].split(".")))
         missing = missing or not found or not is_plain(value)
-        unit = f" {place[2] if value == 1 else place[3]}" if place[2] else ""
+        unit = f" {place[2] if value == 1 and value is not True else place[3]}" if place[2] else ""
         return text_of(value) + unit
 
     filled = _PLACE.sub(fill, sentence)

@@ -5,9 +5,10 @@ wrong, a count by the same words would be wrong with it; so this one reads due o
 by itself and puts them together by ``retention.clock.Hold``.
 """
 
+from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from custody.database.arrays import among
 from custody.database.tables import legal_holds, orders
@@ -27,26 +28,26 @@ def count_due(connection: Connection, now: datetime, contract_id: ContractId | N
 
 
 def _held(connection: Connection, contract_id: ContractId, due: int, now: datetime) -> int:
-    """Count the due orders that a hold keeps: whole ones, and those already cut down to the held fields."""
+    """Count the due orders that a hold keeps: whole ones, and those cut down to fields that are all held."""
     whole: set[str | None] = set()
-    fields: set[str | None] = set()
+    fields: dict[str | None, set[str]] = defaultdict(set)
     query = select(legal_holds).where(legal_holds.c.contract_id == contract_id)
     for row in connection.execute(query):
         if Hold(row.placed_at, row.expires_at, row.released_at).in_force(now):
-            (fields if row.fields else whole).add(row.order_ref)
+            whole |= set() if row.fields else {row.order_ref}
+            fields[row.order_ref] |= set(row.fields)
     if None in whole:
         return due
-    if not whole and not fields:
-        return 0
-    cut_down = orders.c.reduced_fields.is_not(None)
-    by_fields = cut_down if None in fields else and_(cut_down, among(orders.c.order_ref, _refs(fields)))
-    found = select(func.count()).where(
-        orders.c.contract_id == contract_id,
-        orders.c.purge_due_at <= now,
-        or_(among(orders.c.order_ref, _refs(whole)), by_fields),
+    mine = (orders.c.contract_id == contract_id, orders.c.purge_due_at <= now)
+    refs = [each for each in whole if each is not None]
+    held = set(
+        connection.execute(select(orders.c.order_ref).where(*mine, among(orders.c.order_ref, refs))).scalars()
     )
-    return connection.execute(found).scalar_one()
-
-
-def _refs(held: set[str | None]) -> list[str]:
-    return [each for each in held if each is not None]
+    reduced = select(orders.c.order_ref, orders.c.reduced_fields).where(
+        *mine, orders.c.reduced_fields.is_not(None)
+    )
+    for ref, left in connection.execute(reduced):
+        binding = [fields[each] for each in (None, ref) if each in fields]
+        if binding and set(left) <= set().union(*binding):
+            held.add(ref)
+    return len(held)
