@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from custody.certificates.audit_batch import log_new_events
 from custody.contracts import registry
 from custody.contracts.contract import Contract, ContractState, TaskName
 from custody.errors import CustodyError, OwnCredentialBroken
@@ -90,6 +91,17 @@ class House(Parts):
         self.sender.send_owed()
         return outcomes
 
+    def keep_records(self) -> dict[str, object]:
+        """Log the audit events since the last time, sign the log, and send what is owed."""
+        with self.engine.begin() as connection:
+            batch = log_new_events(connection, self.clock())
+        checkpoint = self.issuer.publish_log()
+        return {
+            "batch": batch.subject if batch else None,
+            "log_size": checkpoint.size if checkpoint else 0,
+            "notices_sent": self.sender.send_owed(),
+        }
+
     def _note_trouble(self, contract: Contract, trouble: str | None) -> None:
         with self.engine.begin() as connection:
             registry.note_trouble(connection, contract.contract_id, trouble, self.clock())
@@ -136,11 +148,15 @@ def _tried(
 
 
 @contextmanager
-def house(settings: Settings | None = None) -> Iterator[House]:
-    """Give this process's installation, and close it in the end."""
+def house(settings: Settings | None = None, *, as_it_is: bool = False) -> Iterator[House]:
+    """Give this process's installation, and close it in the end.
+
+    ``as_it_is`` is for looking at its log: a database that is older than its log is not caught up.
+    """
     made = House(settings or Settings.load())
     try:
-        made.catch_up()
+        if not as_it_is:
+            made.catch_up()
         yield made
     finally:
         made.close()

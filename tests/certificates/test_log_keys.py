@@ -16,7 +16,7 @@ def kids(directory: Path) -> list[str]:
 
 def test_both_keys_and_the_logs_are_published(tmp_path: Path) -> None:
     publish_keys(tmp_path, (SIGNER, RECEIPTS), LOG.verifier_key())
-    assert kids(tmp_path) == [SIGNER.key_id, RECEIPTS.key_id]
+    assert kids(tmp_path) == [SIGNER.key_id, RECEIPTS.key_id, LOG.key.name]
     assert read_keys((tmp_path / "jwks.json").read_bytes()).keys
     assert read_verifier_keys((tmp_path / "log.vkey").read_text()) == (LOG.key,)
 
@@ -31,12 +31,13 @@ def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
 def test_a_first_version_that_knew_one_key_gets_the_others(tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_bytes(SIGNER.public_keys())
     publish_keys(tmp_path, (SIGNER, RECEIPTS), LOG.verifier_key())
-    assert kids(tmp_path) == [SIGNER.key_id, RECEIPTS.key_id]
+    assert kids(tmp_path) == [SIGNER.key_id, RECEIPTS.key_id, LOG.key.name]
 
 
 def test_the_keys_of_former_years_stay(tmp_path: Path) -> None:
     publish_keys(tmp_path, (SIGNER, RECEIPTS), LOG.verifier_key())
     later, later_log = Signer(new_key()), NoteSigner(new_log_key())
     publish_keys(tmp_path, (later, RECEIPTS), later_log.verifier_key())
-    assert kids(tmp_path) == [SIGNER.key_id, later.key_id, RECEIPTS.key_id]
+    kept = [SIGNER.key_id, LOG.key.name]
+    assert kids(tmp_path) == [*kept, later.key_id, RECEIPTS.key_id, later_log.key.name]
     assert read_verifier_keys((tmp_path / "log.vkey").read_text()) == (LOG.key, later_log.key)

@@ -46,6 +46,12 @@ def test_entries_that_are_not_yet_under_a_checkpoint_do_not_disturb() -> None:
     assert fault(witness(note(lines(3)), note(lines(5)), lines(9), KEYS)) is None
 
 
+def test_a_time_without_a_zone_is_no_time_and_breaks_nothing() -> None:
+    log = [*lines(2), lines(3, first=2)[0].replace(b'Z"', b'"')]
+    assert fault(witness(note(lines(2)), note(log), log, KEYS, kept_at=NOW)) is None
+    assert fault(witness(note(lines(3)), note(log), log, KEYS)) is Fault.REWRITTEN
+
+
 @settings(max_examples=60)
 @given(st.integers(1, 20), st.integers(0, 10), st.data())
 def test_a_rewritten_log_is_rewritten_whatever_it_signs_now(

@@ -81,5 +81,5 @@ def test_a_receipt_of_a_key_that_signs_certificates_is_refused() -> None:
 
 def test_each_key_of_an_installation_is_another(house: House) -> None:
     published = msgspec.json.decode(house.issuer.public_keys())["keys"]
-    assert len({key["kid"] for key in published}) == len({key["x"] for key in published}) == 2
-    assert [key.get("custody_role") for key in published] == [None, "receipt"]
+    assert len({key["kid"] for key in published}) == len({key["x"] for key in published}) == 3
+    assert [key.get("custody_role") for key in published] == [None, "receipt", "log"]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custody.certificates.certificate import canonical
+from custody.certificates.checkpoint import NoteSigner, jwk_of, new_log_key
 from custody.certificates.receipt import TYPE
 from custody.certificates.signing import Role, Signer, key_set, new_key, read_keys
 from custody.certificates.verify import Problem, Verdict, verify
@@ -147,8 +148,19 @@ def test_a_checkpoint_that_the_logs_key_has_not_signed_is_told_as_such() -> None
 
 def test_a_place_in_the_log_is_not_taken_on_trust_where_the_logs_key_is_missing() -> None:
     verdict = verify(WHOLE.document, KEYS)
-    assert verdict.problem is Problem.CHECKPOINT
-    assert "log.vkey" in verdict.detail
+    assert verdict.checkpoint is None
+    assert "its place in the log not checked" in verdict.summary
+
+
+def test_the_logs_key_is_found_among_the_public_keys() -> None:
+    known = json.loads(WHOLE.jwks)["keys"]
+
+    def with_log_key(line: str) -> Verdict:
+        published = canonical({"keys": [*known, {**jwk_of(line), "custody_role": "log"}]})
+        return verify(WHOLE.document, read_keys(published))
+
+    assert with_log_key(WHOLE.log_key).checkpoint is not None
+    assert with_log_key(NoteSigner(new_log_key()).verifier_key()).problem is Problem.CHECKPOINT
 
 
 def test_a_part_that_nobody_knows_is_refused_in_the_proof_too() -> None:

@@ -13,7 +13,7 @@ from custody.bootstrap import House
 from custody.certificates.checkpoint import NoteSigner, new_log_key
 from custody.database.proof_tables import log_entries
 
-from ..builders import NOW
+from ..builders import NOW, add_contract, complete, keep, make_order
 from ..certificates.logged import all_entries, as_owner, certify, digest, log
 
 Run = Callable[..., Result]
@@ -59,6 +59,24 @@ def test_a_log_that_is_not_sound_names_its_faults(run: Run, kept: Path, database
     assert result.exit_code == 1
     for part in ("rewritten: The first 4 entries", "mirror: ", "NOT SOUND"):
         assert part in said(result)
+
+
+@pytest.mark.parametrize("done", ["truncated", "unreadable"])
+def test_a_log_that_is_not_ours_any_more_can_still_be_looked_at(
+    run: Run, kept: Path, house: House, database: Any, done: str
+) -> None:
+    contract = add_contract(house)
+    keep(house, contract, make_order(1))
+    complete(house, contract, 1)
+    house.purger.purge(contract)
+    if done == "truncated":
+        as_owner(database, delete(log_entries).where(log_entries.c.position >= 3))
+    else:
+        house.log.mirror.checkpoint.write_bytes(b"\xff")
+    verdict = run("verify")
+    assert (verdict.exit_code, f"{done}: " in said(verdict)) == (1, True)
+    assert run("witness", kept).exit_code == (1 if done == "truncated" else 0)
+    assert run("show").exit_code == 0
 
 
 def test_entries_without_a_checkpoint_are_mentioned(run: Run, kept: Path, house: House) -> None:

@@ -57,6 +57,14 @@ def test_a_request_freezes_the_contract_and_starts_thirty_days(house: House, con
     assert "termination.request" in rows(house, audit_events, "action")
 
 
+def test_a_reason_that_the_final_certificate_could_not_hold_is_refused_at_once(
+    house: House, contract: Contract
+) -> None:
+    with pytest.raises(BadInput, match="500 characters at most"), house.engine.begin() as connection:
+        freeze(connection, "acme-eu", reason="r" * 501, actor="ann", run="command line", now=NOW)
+    assert standing(house) == (ContractState.ACTIVE, None)
+
+
 def test_nothing_is_due_by_a_request_that_nobody_has_answered(house: House, contract: Contract) -> None:
     before = rows(house, orders, "purge_due_at", "purge_rule")
     ask(house)

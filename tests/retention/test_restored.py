@@ -15,8 +15,10 @@ from custody.bootstrap import House
 from custody.bootstrap import house as opened
 from custody.certificates import log_check
 from custody.certificates.checkpoint import read_verifier_keys
+from custody.contracts.confirmation import Asked
 from custody.contracts.contract import Contract
-from custody.database.proof_tables import incidents, log_entries, metadata
+from custody.contracts.termination_request import answer, freeze
+from custody.database.proof_tables import confirmations, incidents, log_entries, metadata
 from custody.database.tables import (
     certificates,
     contracts,
@@ -25,11 +27,13 @@ from custody.database.tables import (
     order_keys,
     orders,
     purge_orders,
+    purge_probes,
     purges,
     tombstones,
 )
 from custody.errors import KeyUnavailable
-from custody.retention import holds
+from custody.retention import holds, replay
+from custody.retention.plan import plan
 from custody.retention.purge import Outcome
 from custody.retention.records import PurgeState
 from custody_local.postgres import PostgresServer, programs
@@ -120,6 +124,19 @@ def test_survivors_whose_key_is_gone_are_asked_for_anew(
     assert rows(house, orders, "order_id") == [order_id(4)], "and what was purged does not come with them"
 
 
+def test_the_key_of_a_contract_that_ends_is_not_made_again(house: House, contract: Contract) -> None:
+    ended = contract.contract_id
+    with house.engine.begin() as connection:
+        freeze(connection, ended, reason="the seller leaves", actor="ann", run="run 1", now=NOW)
+        answer(connection, ended, approve=True, actor="bob", now=NOW)
+    house.terminator.purge(ended)
+    assert house.terminator.destroy_keys(ended).stage == "credentials to be revoked"
+    with house.engine.begin() as connection:
+        assert replay.drop_unreadable(connection, house.key_ring) == 0
+    assert house.key_ring.versions(ended) == ()
+    assert house.terminator.complete(ended).stage == "finished"
+
+
 def test_a_purge_after_the_catching_up_is_like_any_other(
     house: House, contract: Contract, dump: Callable[[], Restore]
 ) -> None:
@@ -148,6 +165,45 @@ def test_a_hold_that_the_dump_does_not_know_still_holds(
     keep(house, contract, make_order(1))
     complete(house, contract, 1)
     assert house.purger.purge(contract).withheld == 1
+
+
+def test_a_hold_that_no_purge_has_met_since_still_holds(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    grounds = {"basis": "inquiry 7", "authority": "HMRC", "expires_at": None, "actor": "ada"}
+    house.desk.place(contract.contract_id, None, (), **grounds)  # type: ignore[arg-type]
+    restore()
+    assert rows(house, legal_holds) == [], "the dump does not know it"
+    assert served(house).purger.purge(contract).withheld == 3
+    assert len(rows(house, orders)) == 5
+
+
+def test_a_confirmation_that_was_given_is_still_the_one_that_is_given(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    house.purger.purge(contract)
+    asked = Asked(contract.contract_id, "ada", "the seller asked", request="run 1")
+    made = house.confirmer.confirm(asked)
+    before = rows(house, confirmations)
+    restore()
+    assert rows(served(house), confirmations) == before
+    assert house.confirmer.confirm(asked) == made
+    verdict = log_check.verify(house.engine, house.log.mirror, read_verifier_keys(house.log.verifier_key()))
+    assert verdict.findings == ()
+
+
+def test_a_plan_that_the_dump_holds_unexecuted_leaves_no_copy_of_a_key(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    with house.engine.begin() as connection:
+        assert plan(connection, contract.contract_id, house.clock()) is not None
+    restore = dump()
+    house.purger.purge(contract)
+    restore()
+    assert len(rows(house, purge_probes)) == 3
+    assert rows(served(house), purge_probes) == []
 
 
 def test_a_purge_that_was_killed_between_erasing_and_certifying_is_erased_again_uncertified(

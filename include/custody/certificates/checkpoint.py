@@ -7,7 +7,7 @@ The log's name is its origin, the name of its key, and for ever the same; the pu
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -77,8 +77,24 @@ class NoteSigner:
 
     def verifier_key(self) -> str:
         """Give the line by which anyone can verify the checkpoints."""
-        public = base64.b64encode(_ED25519_TYPE + self.key.public).decode()
-        return f"{self.key.name}+{self.key.key_id.hex()}+{public}\n"
+        return _line(self.key)
+
+
+def verifier_key_of(jwk: Mapping[str, object]) -> str:
+    """Write a log's public key, given as a JWK whose ``kid`` is the log's name, as its line."""
+    return _line(_key(str(jwk["kid"]), _unpadded(str(jwk["x"]))))
+
+
+def jwk_of(verifier_key: str) -> dict[str, object]:
+    """Write a log's public key, given as its line, as a JWK."""
+    (key,) = read_verifier_keys(verifier_key)
+    x = base64.urlsafe_b64encode(key.public).rstrip(b"=").decode()
+    return {"alg": "EdDSA", "crv": "Ed25519", "kid": key.name, "kty": "OKP", "use": "sig", "x": x}
+
+
+def _line(key: NoteKey) -> str:
+    public = base64.b64encode(_ED25519_TYPE + key.public).decode()
+    return f"{key.name}+{key.key_id.hex()}+{public}\n"
 
 
 def read_verifier_keys(text: str) -> tuple[NoteKey, ...]:

@@ -158,5 +158,11 @@ def with_log(document: str, log: LogProof) -> str:
     return _laid_out(parts | {"log": log})
 
 
+def without_log(document: bytes) -> str:
+    """Give a file as it was before its place in the log was added."""
+    parts: dict[str, object] = msgspec.json.decode(document)
+    return _laid_out({name: part for name, part in parts.items() if name != "log"})
+
+
 def _laid_out(parts: dict[str, object]) -> str:
     return msgspec.json.format(msgspec.json.encode(parts), indent=2).decode() + "\n"

@@ -2,33 +2,40 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, Table, update
 from sqlalchemy.dialects.postgresql import insert
 
 from custody.certificates.certificate import Certificate, Signed, digest_of, payload_of, render
+from custody.certificates.confirmation import Confirmation, without_log
 from custody.certificates.log_entry import Kind, LogEntry
 from custody.certificates.receipt import Receipt
-from custody.database.proof_tables import receipts
+from custody.certificates.verify_confirmation import Signed as SignedConfirmation
+from custody.certificates.verify_confirmation import looks_like_one
+from custody.database.proof_tables import confirmations, receipts
 from custody.database.tables import certificates, purges
 from custody.retention.records import PurgeState
 
+Row: TypeAlias = tuple[Kind, Table, str, dict[str, object]]
+
 
 def take_back(connection: Connection, directory: Path, lost: Sequence[LogEntry]) -> int:
-    """Put back the certificates and receipts that lost log entries speak of; give how many they were.
+    """Put back the certificates, receipts and confirmations of lost log entries; give how many they were.
 
     A document is taken only when its digest is the logged one. One that is not among the published
     files stays lost, and ``custody log verify`` names it.
     """
     logged = {(each.kind, each.subject): each for each in lost}
     back = 0
-    for file in sorted(directory.glob("purge-*.json")):
+    for file in sorted(directory.glob("*-*.json")):
         try:
-            signed = msgspec.json.decode(file.read_bytes(), type=Signed)
-        except msgspec.DecodeError:
+            content = file.read_bytes()
+            rows = list(_confirmation(content) if looks_like_one(content) else _rows(content))
+        except (msgspec.DecodeError, UnicodeError):
             continue
-        for kind, table, subject, row in _rows(signed):
+        for kind, table, subject, row in rows:
             entry = logged.get((kind, subject))
             if entry is not None and entry.digest == row["digest"]:
                 _put(connection, table, row | {"issued_at": entry.at})
@@ -36,7 +43,8 @@ def take_back(connection: Connection, directory: Path, lost: Sequence[LogEntry])
     return back
 
 
-def _rows(signed: Signed) -> Iterator[tuple[Kind, Table, str, dict[str, object]]]:
+def _rows(content: bytes) -> Iterator[Row]:
+    signed = msgspec.json.decode(content, type=Signed)
     payload = payload_of(signed.jws)
     said = msgspec.json.decode(payload, type=Certificate)
     yield (
@@ -66,6 +74,23 @@ def _rows(signed: Signed) -> Iterator[tuple[Kind, Table, str, dict[str, object]]
                 "document": signed.receipt,
             },
         )
+
+
+def _confirmation(content: bytes) -> Iterator[Row]:
+    payload = payload_of(msgspec.json.decode(content, type=SignedConfirmation).jws)
+    said = msgspec.json.decode(payload, type=Confirmation)
+    yield (
+        Kind.CONFIRMATION,
+        confirmations,
+        said.confirmation_id,
+        {
+            "confirmation_id": said.confirmation_id,
+            "contract_id": said.who.contract_id,
+            "digest": digest_of(payload),
+            "document": without_log(content),
+            "asked_by": said.asked_by,
+        },
+    )
 
 
 def _put(connection: Connection, table: Table, row: dict[str, object]) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from custody.certificates.certificate import Party, Signed, payload_of, render
+from custody.certificates.certificate import Party, Signed, canonical, payload_of, render
 from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.draw import draw_up
 from custody.certificates.log import Log, append
 from custody.certificates.log_entry import Kind
 from custody.certificates.page import page
-from custody.certificates.public_keys import publish_keys
+from custody.certificates.public_keys import public_keys, publish_keys
 from custody.certificates.receipt import receipt_for
 from custody.certificates.receipt_store import issue_receipt, receipt_of
-from custody.certificates.signing import Signer, key_set
+from custody.certificates.signing import Signer
 from custody.contracts.contract import Contract
 from custody.database.tables import certificates, purges
 from custody.errors import Unavailable
@@ -87,15 +87,13 @@ class Issuer:
             append(connection, Kind.CERTIFICATE, certificate.certificate_id, digest, now)
 
     def public_keys(self) -> bytes:
-        """Give the JWK set by which certificates and receipts are verified."""
-        return key_set(self._signer, self._receipt_signer)
+        """Give the JWK set by which certificates, receipts and checkpoints are verified."""
+        signers = (self._signer, self._receipt_signer)
+        return canonical({"keys": public_keys(signers, self._log.verifier_key())})
 
     def publish(self, contract_id: str) -> None:
         """Sign what is new in the log, and write the files of a contract that are not there yet."""
-        checkpoint = self._log.publish()
-        if checkpoint is not None and self._stamp is not None:
-            with suppress(Unavailable):  # the next checkpoint's stamp covers this one, too
-                self._stamp(checkpoint)
+        self.publish_log()
         publish_keys(self._directory, (self._signer, self._receipt_signer), self._log.verifier_key())
         query = select(certificates.c.certificate_id, certificates.c.document).where(
             certificates.c.contract_id == contract_id
@@ -108,6 +106,14 @@ class Issuer:
                 if not shown.exists():
                     keys = self.public_keys(), self._log.verifier_key()
                     files.write_new(shown, page(file.read_text(), *keys))
+
+    def publish_log(self) -> Checkpoint | None:
+        """Sign what is new in the log, and have it time-stamped where an authority is configured."""
+        checkpoint = self._log.publish()
+        if checkpoint is not None and self._stamp is not None:
+            with suppress(Unavailable):  # the next checkpoint's stamp covers this one, too
+                self._stamp(checkpoint)
+        return checkpoint
 
     def _whole(self, connection: Connection, certificate_id: str, document: str) -> str:
         """Put a certificate together with its receipt and its proof of being in the log."""

@@ -6,7 +6,8 @@ The rules, over one moment of the database:
 (3) they have the root of every checkpoint, so each checkpoint adds to those before;
 (4) the hashes that proofs are made of are those of the entries;
 (5) the mirror's lines are the entries, and its checkpoint is one of the stored;
-(6) each certificate, receipt and confirmation is in the log, and is what was logged.
+(6) each certificate, receipt and confirmation is in the log, and is what was logged; so are the
+    audit events of each batch.
 """
 
 import json
@@ -19,6 +20,7 @@ from psycopg import DataError as DriverDataError
 from sqlalchemy import Connection, Engine, Select, Table, and_, func, or_, select
 from sqlalchemy.exc import DataError
 
+from custody.certificates.audit_batch import check_batches
 from custody.certificates.certificate import digest_of
 from custody.certificates.checkpoint import (
     Checkpoint,
@@ -86,6 +88,7 @@ def verify(
                 advance(len(rows))
             walk.end(shown)
             documents = sum(_subjects(connection, kind, findings, advance) for kind in SUBJECTS)  # (6)
+            documents += check_batches(connection, findings)
         except (DriverDataError, DataError):  # such as a time of 'infinity', which PostgreSQL keeps
             findings.add(Fault.UNREADABLE, "A row of the log cannot be read; no more was looked at.")
     if next(lines, None) is not None and _newest(engine) <= walk.published:

@@ -10,9 +10,11 @@ from custody.certificates.checkpoint import (
     NoteUnreadable,
     read_checkpoint,
     read_verifier_keys,
+    verifier_key_of,
 )
 from custody.certificates.log_entry import Kind
 from custody.certificates.merkle import check_inclusion, leaf_hash
+from custody.certificates.signing import ROLE, KeySet, Role
 from custody.certificates.token import Invalid, Problem
 
 
@@ -37,6 +39,12 @@ def check_log_proof(proof: LogProof, kind: Kind, subject: str, digest: str, log_
     ):
         raise Invalid(Problem.LOG_PROOF, "The proof does not lead from this to the root of the log.")
     return checkpoint
+
+
+def log_key_among(keys: KeySet) -> str | None:
+    """Give the log's public keys of a JWK set as the lines of ``log.vkey``; None when it has none."""
+    mine = (key.as_dict(private=False) for key in keys.keys if key.get(ROLE) == Role.LOG)
+    return "".join(verifier_key_of({**each}) for each in mine) or None
 
 
 def _keys(log_key: str) -> Sequence[NoteKey]:

@@ -29,7 +29,6 @@ from custody.certificates.merkle import EMPTY, Frontier, leaf_hash
 # How long an entry may wait for its checkpoint, as in RFC 6962 §3, whose logs have a day for it.
 MERGE_DELAY = timedelta(hours=24)
 
-
 _line = msgspec.json.Decoder(LogEntry)
 
 
@@ -126,9 +125,10 @@ def _judge(frontier: Frontier, old: Checkpoint, new: Checkpoint, old_root: bytes
 def _time(line: bytes) -> datetime | None:
     """Give an entry's time; a line that is no entry has none, and is found by the root."""
     try:
-        return _line.decode(line).at
+        at = _line.decode(line).at
     except (msgspec.DecodeError, UnicodeError):
         return None
+    return at if at.tzinfo else None  # one without a zone is none of ours, and cannot be compared
 
 
 def _read(note: bytes, keys: Sequence[NoteKey], name: str) -> Checkpoint:

@@ -24,9 +24,10 @@ class Role(StrEnum):
 
     CERTIFICATE = "certificate"  # and confirmations; a public key that names no role has this one
     RECEIPT = "receipt"
+    LOG = "log"  # checkpoints; its kid is the log's name
 
 
-_ROLE = "custody_role"  # a member of our own, which RFC 7517 §4 lets other readers pass over
+ROLE = "custody_role"  # a member of our own, which RFC 7517 §4 lets other readers pass over
 
 
 def new_key() -> bytes:
@@ -56,7 +57,7 @@ class Signer:
     def public_key(self) -> dict[str, object]:
         """Give the JWK by which anyone can verify, without the private half."""
         public = self._key.as_dict(private=False, kid=self.key_id, use="sig", alg=ALGORITHM)
-        return {**public} if self._role is Role.CERTIFICATE else {**public, _ROLE: self._role}
+        return {**public} if self._role is Role.CERTIFICATE else {**public, ROLE: self._role}
 
     def public_keys(self) -> bytes:
         """Give the JWK set of this key alone."""
@@ -78,7 +79,7 @@ def read_keys(text: bytes) -> KeySet:
 
 def keys_of(keys: KeySet, key_id: str, role: Role) -> KeySet:
     """Choose the keys of this id that may sign in this role; none, one, or namesakes."""
-    fitting = [each for each in keys.keys if each.kid == key_id and _role(each.get(_ROLE)) is role]
+    fitting = [each for each in keys.keys if each.kid == key_id and _role(each.get(ROLE)) is role]
     return KeySet(fitting)
 
 

@@ -18,12 +18,13 @@ from joserfc.jwk import KeySet
 from custody.certificates.certificate import TYPE, Certificate, Signed
 from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.log_entry import Kind
-from custody.certificates.log_proof import check_log_proof
+from custody.certificates.log_proof import check_log_proof, log_key_among
 from custody.certificates.receipt import Receipt, read_receipt
 from custody.certificates.token import Invalid, open_token, require_read_as_signed, said_once
 from custody.certificates.token import Problem as Problem
 
 NOT_LOGGED = "not yet in the log"
+UNCHECKED = "its place in the log not checked, for want of the log's key"
 NO_RECEIPT = "without the receipt of the key's destruction"
 
 
@@ -35,6 +36,7 @@ class Verdict(NamedTuple):
     detail: str = ""
     receipt: Receipt | None = None
     checkpoint: Checkpoint | None = None
+    unchecked: bool = False
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -43,7 +45,8 @@ class Verdict(NamedTuple):
             return ()
         destroyed = self.certificate.how.keys_destroyed
         no_receipt = (NO_RECEIPT,) if destroyed and self.receipt is None else ()
-        return (*(() if self.checkpoint else (NOT_LOGGED,)), *no_receipt)
+        not_logged = (UNCHECKED if self.unchecked else NOT_LOGGED,)
+        return (*(() if self.checkpoint else not_logged), *no_receipt)
 
     @property
     def summary(self) -> str:
@@ -56,7 +59,8 @@ class Verdict(NamedTuple):
 def verify(document: bytes, keys: KeySet, *, log_key: str | None = None) -> Verdict:
     """Judge a certificate's file by the rules above; never raises for what the file holds.
 
-    ``log_key`` is the text of ``log.vkey``; without it a place in the log is a problem.
+    ``log_key`` is the text of ``log.vkey``; without it the log's key is looked for among the others, and
+    where it is not there either, the place in the log is not checked, which the verdict says.
     """
     try:
         signed = _signed(document)  # (1)
@@ -64,8 +68,10 @@ def verify(document: bytes, keys: KeySet, *, log_key: str | None = None) -> Verd
         require_read_as_signed(bytes(signed.certificate), signed.digest, payload)  # (4)
         certificate = _certificate(payload)
         receipt = None if signed.receipt is None else _receipt(signed.receipt, keys, certificate)  # (5)
+        log_key = log_key or log_key_among(keys)
         checkpoint = _checkpoint(signed, certificate, log_key)  # (6)
-        return Verdict(certificate, receipt=receipt, checkpoint=checkpoint)
+        unchecked = signed.log is not None and checkpoint is None
+        return Verdict(certificate, receipt=receipt, checkpoint=checkpoint, unchecked=unchecked)
     except Invalid as invalid:
         return Verdict(None, invalid.problem, str(invalid))
 
@@ -100,12 +106,7 @@ def _receipt(token: str, keys: KeySet, certificate: Certificate) -> Receipt:
 
 
 def _checkpoint(signed: Signed, certificate: Certificate, log_key: str | None) -> Checkpoint | None:
-    if signed.log is None:
+    if signed.log is None or log_key is None:
         return None
-    if log_key is None:
-        raise Invalid(
-            Problem.CHECKPOINT,
-            "Its place in the log cannot be checked without the log's public key; give log.vkey.",
-        )
     subject = certificate.certificate_id
     return check_log_proof(signed.log, Kind.CERTIFICATE, subject, signed.digest, log_key)

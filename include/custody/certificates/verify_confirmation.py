@@ -19,7 +19,7 @@ from custody.certificates.certificate import LogProof
 from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.confirmation import TYPE, Confirmation, proofs_lead
 from custody.certificates.log_entry import Kind
-from custody.certificates.log_proof import check_log_proof
+from custody.certificates.log_proof import check_log_proof, log_key_among
 from custody.certificates.token import Invalid, Problem, open_token, require_read_as_signed, said_once
 
 
@@ -44,7 +44,7 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def verify_confirmation(document: bytes, keys: KeySet, *, log_key: str | None = None) -> ConfirmationVerdict:
     """Judge a confirmation's file by the rules above; never raises for what the file holds.
 
-    ``log_key`` is the text of ``log.vkey``; without it a place in the log is a problem.
+    ``log_key`` is the text of ``log.vkey``; without it the log's key has to be among the others.
     """
     try:
         signed = _signed(document)  # (1)
@@ -53,6 +53,7 @@ def verify_confirmation(document: bytes, keys: KeySet, *, log_key: str | None = 
         confirmation = _confirmation(payload)
         if not proofs_lead(confirmation):  # (5)
             raise Invalid(Problem.MALFORMED, "A proof in it does not lead from its order to its root.")
+        log_key = log_key or log_key_among(keys)
         return ConfirmationVerdict(confirmation, checkpoint=_checkpoint(signed, confirmation, log_key))  # (6)
     except Invalid as invalid:
         return ConfirmationVerdict(None, invalid.problem, str(invalid))

@@ -108,19 +108,21 @@ def files_at(file: Path, jwks: Path | None, log_key: Path | None) -> tuple[bytes
         stop(f"unreadable: {error.filename}: {error.strerror}", UNREADABLE)
     except UnicodeError:
         stop("unreadable: the file of the log's key is no text; give log.vkey with --log-key.", UNREADABLE)
-    return document, keys, log
+    return document, keys, log or _among(keys)
+
+
+def _among(keys: bytes) -> str | None:
+    from custody.certificates.log_proof import log_key_among
+
+    return log_key_among(_known(keys))
 
 
 def judged(document: bytes, keys: bytes, log_key: str | None) -> "Verdict":
     """Verify a certificate in any of its forms; stops where a key is missing or unreadable."""
     from custody.certificates.forms import signed_json
-    from custody.certificates.verify import Problem
     from custody.certificates.verify import verify as judge
 
-    verdict = judge(signed_json(document), _known(keys), log_key=log_key)
-    if verdict.problem is Problem.CHECKPOINT and log_key is None:
-        stop("unreadable: it is in the log, and log.vkey is not beside it; use --log-key.", UNREADABLE)
-    return verdict
+    return judge(signed_json(document), _known(keys), log_key=log_key)
 
 
 def _known(keys: bytes) -> "KeySet":

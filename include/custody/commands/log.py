@@ -29,10 +29,10 @@ def verify_log() -> None:
     """Verify the whole log, its checkpoints, its mirror, what it speaks of: exit 0 sound, 1 not sound."""
     from custody.certificates import log_check
 
-    with at_home() as house, _progress("verifying", log_check.size_of(house.engine)) as advance:
-        found = log_check.verify(
-            house.engine, house.log.mirror, _keys(house.log.verifier_key()), advance=advance
-        )
+    with at_home(as_it_is=True) as house:
+        with _progress("verifying", log_check.size_of(house.engine)) as advance:
+            keys = _keys(house.log.verifier_key())
+            found = log_check.verify(house.engine, house.log.mirror, keys, advance=advance)
         stamped, unstamped = _stamps(house)
     findings = (*found.findings, *unstamped)
     for each in findings:
@@ -91,7 +91,7 @@ def show(count: Annotated[int, typer.Option(help="How many of the newest entries
     from custody.certificates.log_store import entries, size
 
     table = Table("position", "logged, UTC", "kind", "subject", "digest")
-    with at_home() as house, house.engine.connect() as connection:
+    with at_home(as_it_is=True) as house, house.engine.connect() as connection:
         end = size(connection)
         for each in entries(connection, max(end - count, 0)):
             cells = (str(each.position), f"{each.at:%Y-%m-%d %H:%M:%S}", each.kind, each.subject, each.digest)
@@ -104,7 +104,7 @@ def show(count: Annotated[int, typer.Option(help="How many of the newest entries
 @app.command()
 def checkpoint() -> None:
     """Print the newest checkpoint, to be kept by whoever wants to be a witness."""
-    with at_home() as house:
+    with at_home(as_it_is=True) as house:
         newest = house.log.newest()
     if newest is None:
         stop("Nothing is published yet; the next purge does.", INVALID)
@@ -162,7 +162,7 @@ def _log(
     from custody.certificates.log_entry import leaf
     from custody.certificates.log_store import entries, newest_of, size
 
-    with at_home() as house, house.engine.connect() as connection:
+    with at_home(as_it_is=True) as house, house.engine.connect() as connection:
         keys = _keys(house.log.verifier_key() if log_key is None else text(log_key))
         newest = newest_of(connection)
         yield newest[1].encode() if newest else None, map(leaf, entries(connection)), keys, size(connection)

@@ -23,10 +23,10 @@ INVALID, UNREADABLE = 1, 2
 
 
 @contextmanager
-def at_home() -> Iterator["House"]:
+def at_home(*, as_it_is: bool = False) -> Iterator["House"]:
     from custody.bootstrap import house
 
-    with reachable(), house() as made:
+    with reachable(), house(as_it_is=as_it_is) as made:
         yield made
 
 
@@ -83,6 +83,8 @@ def text(file: Path) -> str:
         return file.read_text().strip()
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{file} is no text; give another file.") from None
 
 
 def actor() -> str:

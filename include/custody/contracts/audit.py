@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from custody.contracts.contract import Contract
 from custody.database.proof_tables import audit_events
 from custody.orders.records import ContractId
 
+BATCHING = 0x637573746F6479_03  # shared by those who write events, alone for who logs a batch of them
 Detail = str | int | None | list[str]
 
 
@@ -38,6 +39,7 @@ def record(
     at: datetime,
 ) -> None:
     """Append one event in the caller's transaction; ``action`` is a noun and a verb: ``hold.place``."""
+    connection.execute(select(func.pg_advisory_xact_lock_shared(BATCHING)))
     connection.execute(
         insert(audit_events).values(
             at=at,

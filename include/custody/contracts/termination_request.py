@@ -27,6 +27,7 @@ from custody.retention.clock import Rule
 
 COMMAND_LINE = "command line"
 NOBODY = "nobody: the deadline"
+LONGEST_REASON = 500  # as in the form of terminate_contract: it stands in the final certificate's own reason
 
 
 class Answer(StrEnum):
@@ -45,10 +46,12 @@ def freeze(
 
     The same ``run`` may ask again. One on the command line is taken over by a person in Airflow, who
     then is the one who may not answer. Raises BadInput for an unknown contract, one that is ending or
-    has ended, and for no reason or person.
+    has ended, for no reason or person, and for a reason that is too long.
     """
     if not reason.strip() or not actor.strip():
         raise BadInput(f"Contract {contract_id} is ended only with a reason, by a person; give both.")
+    if len(reason.strip()) > LONGEST_REASON:
+        raise BadInput(f"The reason why a contract ends has {LONGEST_REASON} characters at most; shorten it.")
     contract = registry.get(connection, contract_id, lock=True)
     earlier = record.find(connection, contract_id, lock=True)
     if earlier is not None and earlier.requested_in == run:

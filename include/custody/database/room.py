@@ -17,8 +17,8 @@ def room_for(what: str) -> Iterator[None]:
     """Turn "no room left" into TryLater that says where; anything else goes through as it is."""
     try:
         yield
-    except OperationalError as error:
-        if not isinstance(error.orig, DiskFull):
+    except (OperationalError, DiskFull) as error:  # the second: COPY goes by the driver itself
+        if not isinstance(getattr(error, "orig", error), DiskFull):
             raise
         raise TryLater(f"{what}: the database's disk is full. Make room; the next run goes on.") from None
     except OSError as error:

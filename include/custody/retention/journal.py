@@ -6,7 +6,8 @@ contracts, which a restored database would have forgotten too.
 
 Rules:
 - a note is a file of its own, written durably, whole or not at all, before what it tells of is final;
-- it holds refs, commitments and coarse facts: nothing that a tombstone does not hold as well;
+- of orders it holds refs, commitments and coarse facts: nothing that a tombstone does not hold as well;
+  of a contract its row, the seller's name and contacts included;
 - notes are named after what they tell of; the same thing told again changes nothing.
 """
 
@@ -92,6 +93,10 @@ class Journal:
             with _room():
                 files.replace(file, content)
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing was ever noted, as before there is a database."""
+        return not (self._notes(PURGES) or self._notes(ROWS))
+
     def purge_ids(self) -> list[str]:
         """List the purges that are noted, oldest first."""
         return sorted(each.name.removesuffix(_SUFFIX) for each in self._notes(PURGES))
@@ -99,6 +104,12 @@ class Journal:
     def purge(self, purge_id: str) -> PurgeNote:
         """Read the note of a purge."""
         return PurgeNote(*msgspec.msgpack.decode(self._file(PURGES, purge_id).read_bytes()))
+
+    def noted(self, table: Table) -> list[str]:
+        """List the keys of the rows of a table that are noted."""
+        start = f"{table.name}."
+        names = (each.name.removesuffix(_SUFFIX) for each in self._notes(ROWS))
+        return [each.removeprefix(start) for each in names if each.startswith(start)]
 
     def rows(self) -> Iterator[RowNote]:
         """Read the rows that are noted."""

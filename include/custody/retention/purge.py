@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, select
 from custody.certificates.issue import Issuer
 from custody.contracts import termination_record
 from custody.contracts.contract import Contract
+from custody.database.alone import alone
 from custody.database.room import room_for
 from custody.database.tables import contracts
 from custody.errors import CustodyError, PurgeHalted, PurgeUnsound
@@ -88,8 +89,8 @@ class Purger:
         Raises PurgeHalted when a second person has to release it, and PurgeUnsound when a check does
         not hold; each is an incident.
         """
-        with standing.alone(self._engine, contract.contract_id) as alone:
-            if not alone:
+        with alone(self._engine, f"purge|{contract.contract_id}") as granted:
+            if not granted:
                 return Purged(Outcome.BUSY)
             try:
                 with room_for(f"Purge of contract {contract.contract_id}"):

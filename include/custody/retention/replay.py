@@ -7,18 +7,20 @@ import msgspec
 from sqlalchemy import Connection, Select, Table, Update, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from custody.contracts import audit
-from custody.contracts.contract import ContractState
+from custody.contracts import audit, termination_record
 from custody.database.arrays import among
 from custody.database.raw_copy import copy_raw, raw_rows
 from custody.database.tables import (
     artifacts,
     contracts,
     ingest_cursors,
+    legal_holds,
     metadata,
     order_keys,
     orders,
     purge_orders,
+    purge_probes,
+    purge_reductions,
     purges,
     shipments,
     task_states,
@@ -41,6 +43,16 @@ def unknown(connection: Connection, journal: Journal, noted: Sequence[str] | Non
     )
     known = set(connection.execute(query).scalars())
     return [each for each in asked if each not in known]
+
+
+def forgets_rows(connection: Connection, journal: Journal) -> bool:
+    """Tell whether the database lacks a contract or a hold that is noted: neither is ever deleted."""
+    for table in (contracts, legal_holds):
+        (key,) = table.primary_key.columns
+        noted = set(journal.noted(table))
+        if noted - set(connection.execute(select(key).where(among(key, noted))).scalars()):
+            return True
+    return False
 
 
 def put_rows_back(connection: Connection, journal: Journal) -> None:
@@ -70,7 +82,8 @@ def _upsert(connection: Connection, table: Table, row: dict[str, object]) -> Non
 def erase_again(connection: Connection, note: PurgeNote) -> None:
     """Erase what a noted purge erased, and put its plan and tombstones back."""
     plan = msgspec.convert(note.purge["evidence"], Evidence).plan
-    connection.execute(delete(purge_orders).where(purge_orders.c.purge_id == plan.purge_id))
+    for table in (purge_orders, purge_probes, purge_reductions):  # of a plan that the dump holds unexecuted
+        connection.execute(delete(table).where(table.c.purge_id == plan.purge_id))
     _put(connection, purge_orders, plan, note)
     _put(connection, tombstones, plan, note)
     for table in HELD_BY_ORDER:
@@ -103,16 +116,16 @@ def drop_unreadable(connection: Connection, key_ring: KeyRing) -> int:
 def drop_unreadable_of(connection: Connection, key_ring: KeyRing, contract_id: ContractId) -> int:
     """Drop one contract's orders whose key is gone, and ask Amazon for them anew.
 
-    A contract whose key in use is gone gets the newest that there is, or a fresh one.
+    A contract whose key in use is gone gets the newest that there is, or a fresh one; one whose end has
+    destroyed its keys gets none.
     """
-    row = connection.execute(
-        select(contracts.c.key_version, contracts.c.state)
-        .where(contracts.c.contract_id == contract_id)
-        .with_for_update()
-    ).one()
+    used: int = connection.execute(
+        select(contracts.c.key_version).where(contracts.c.contract_id == contract_id).with_for_update()
+    ).scalar_one()
     versions = key_ring.versions(contract_id)
-    if row.key_version not in versions and row.state != ContractState.TERMINATED:
-        current = max(versions, default=row.key_version + 1)
+    end = termination_record.find(connection, contract_id)
+    if used not in versions and (end is None or end.keys_destroyed_at is None):
+        current = max(versions, default=used + 1)
         key_ring.create(contract_id, current)
         connection.execute(
             update(contracts).where(contracts.c.contract_id == contract_id).values(key_version=current)

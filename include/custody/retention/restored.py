@@ -72,13 +72,15 @@ def catch_up(tools: Tools) -> Replayed | None:
 
 
 def _is_older(tools: Tools) -> bool:
-    noted = tools.journal.purge_ids()
-    if not noted:  # nothing was ever erased
+    if tools.journal.is_empty():
         return False
+    noted = tools.journal.purge_ids()
     with tools.engine.connect() as connection:
+        if replay.forgets_rows(connection, tools.journal):
+            return True
         if replay.unknown(connection, tools.journal, noted[-1:]):
             return True
-    return bool(tools.log().lost())
+    return bool(noted and tools.log().lost())  # where nothing was ever erased, there may be no key yet
 
 
 def _tell(connection: Connection, replayed: Replayed, lost: Sequence[LogEntry], now: datetime) -> None:

@@ -1,11 +1,9 @@
-"""Where a purge stands: its row, its plan's rows, and the right to work on it."""
+"""Where a purge stands: its row, and its plan's rows."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from custody.database.tables import orders, purge_orders, purge_probes, purge_reductions, purges
 from custody.orders.records import ContractId
@@ -13,19 +11,6 @@ from custody.retention.due import due_and_not_held
 from custody.retention.records import Evidence, PurgePlan, PurgeState
 
 FINISHED = (PurgeState.CERTIFIED, PurgeState.UNCERTIFIED, PurgeState.STALE)
-
-
-@contextmanager
-def alone(engine: Engine, contract_id: str) -> Iterator[bool]:
-    """Hold the right to purge a contract; the database takes it back when this process dies."""
-    name = func.hashtextextended(f"purge|{contract_id}", 0)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        alone = bool(connection.execute(select(func.pg_try_advisory_lock(name))).scalar_one())
-        try:
-            yield alone
-        finally:
-            if alone:
-                connection.execute(select(func.pg_advisory_unlock(name)))
 
 
 def unfinished(connection: Connection, contract_id: ContractId) -> tuple[Evidence, PurgeState] | None:

@@ -19,7 +19,7 @@ from custody.database.tables import disclosures, orders, pick_lists, purge_order
 from custody.errors import BadInput, ScanNotPerformed
 from custody.orders.records import MinimizedOrder, Recipient
 from custody.retention.residue import scanner as module
-from custody.retention.residue.interface import Place
+from custody.retention.residue.interface import Pass, Place
 from custody.retention.residue.places import AIRFLOW, OURS, SERVER
 from custody.retention.residue.records import IN_THE_STREAM, PLANTED, Hit, ResidueScan
 from custody.retention.residue.scanner import MARGIN, Scanner
@@ -254,6 +254,30 @@ def test_postgresqls_own_files_and_airflows_database_are_searched_where_they_are
         done = house.scanner.scan(contract, PURGE, actor="tester", now=NOW)
         assert {OURS, SERVER} == {hit.surface for hit in done.hits}
         assert any(hit.unit.startswith("pg_wal/") for hit in done.hits)
+
+
+class Breaking:
+    """A place whose data ends in an error that quotes it."""
+
+    name, limits = "logs", ()
+
+    @contextmanager
+    def open(self, canary: str, since: datetime) -> Iterator[Pass]:
+        raise RuntimeError(f"cannot read: {ANN.name}")
+        yield
+
+
+def test_a_scan_that_breaks_off_is_told_without_what_it_read(house: House) -> None:
+    contract = batch(house, make_order())
+    with pytest.raises(ScanNotPerformed, match=r"broke off \(RuntimeError\)") as told:
+        scan(house, contract, places=[Breaking()])
+    assert ANN.name not in str(told.value)
+    assert told.value.__suppress_context__
+
+
+def test_where_nothing_names_airflows_logs_they_are_said_to_be_unseen(house: House) -> None:
+    contract = batch(house, make_order())
+    assert any("Airflow's logs" in each for each in scan(house, contract).not_visible)
 
 
 def test_two_places_of_one_name_are_refused(house: House, tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ def test_a_name_that_is_enough_is_searched_for(name: str) -> None:
     assert of(name=name) == Sought((name,), 0)
 
 
+@pytest.mark.parametrize("field", ["company_name", "address_line_2", "address_line_3"])
+def test_a_name_that_stands_in_another_field_as_well_is_searched_for(field: str) -> None:
+    assert of(name="Ann Lisle", **{field: "Ann Lisle"}) == Sought(("Ann Lisle",), 0)
+
+
 @pytest.mark.parametrize(
     ("line", "counts"), [("Flat 12", False), ("Apartment 12", False), ("Larkspur House 12", True)]
 )

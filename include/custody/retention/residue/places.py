@@ -25,6 +25,8 @@ def places_of(settings: Settings, engine: Engine) -> tuple[tuple[Place, ...], tu
     places: list[Place] = [DatabaseRows(OURS, lambda: engine, writable=True)]
     unseen = ["backups, and copies that were taken elsewhere"]
     places += [DirectoryTree(name, path) for name, path in _own_directories(settings) if path.is_dir()]
+    if not settings.residue_surfaces:
+        unseen.append("Airflow's logs and working folders (residue_surfaces is not set)")
     for each in settings.residue_surfaces:
         name, _, path = each.partition("=")
         places.append(DirectoryTree(name, Path(path)))
@@ -48,6 +50,7 @@ def _own_directories(settings: Settings) -> list[tuple[str, Path]]:
     kept = [
         ("certificates", settings.certificates),
         ("journal", settings.home / "journal"),
+        ("notices", settings.home / "notices"),
         ("transparency log", settings.home / "log"),
     ]
     for name, location in (("key ring", settings.key_ring), ("secret store", settings.secret_store)):

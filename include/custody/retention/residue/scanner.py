@@ -16,10 +16,11 @@ from datetime import UTC, datetime, timedelta
 from os import urandom
 
 from sqlalchemy import Engine, func, select, union_all
+from sqlalchemy.exc import OperationalError
 
 from custody.contracts.contract import Contract
 from custody.database.tables import orders, purge_orders, purge_reductions
-from custody.errors import ScanNotPerformed
+from custody.errors import CustodyError, ScanNotPerformed
 from custody.orders.records import OrderRef
 from custody.retention.residue.forms import forms_of
 from custody.retention.residue.interface import Place, Reading, Unit
@@ -107,7 +108,21 @@ class Scanner:
         self._values = values
 
     def scan(self, contract: Contract, purge_id: str, *, actor: str, now: datetime) -> ResidueScan:
-        """Search for the values of a purge's orders; raises ScanNotPerformed when the scan proves nothing."""
+        """Search for the values of a purge's orders; raises ScanNotPerformed when the scan proves nothing.
+
+        Whatever breaks a scan off is told by its kind alone, since its words may quote what was read.
+        """
+        try:
+            return self._scan(contract, purge_id, actor, now)
+        except (CustodyError, OperationalError):  # the second: our own database is gone, and all has to wait
+            raise
+        except Exception as error:  # else it would hold up the erasure, for as long as its cause lasts
+            raise ScanNotPerformed(
+                f"Residue scan of {purge_id}: it broke off ({type(error).__name__}); look at the places that "
+                "residue_surfaces and airflow_metadata_url name."
+            ) from None
+
+    def _scan(self, contract: Contract, purge_id: str, actor: str, now: datetime) -> ResidueScan:
         refs, since = self._batch(purge_id)
         tally = _Tally()
         for group in self._groups(contract, refs, tally, actor, now):

@@ -41,7 +41,10 @@ _shipment = msgspec.json.Decoder(_Shipment)
 def sought(recipient: Recipient | None, shipments: tuple[bytes, ...]) -> Sought:
     """Choose the values of an order; ``shipments`` are its parcels as sealed JSON has them."""
     given = [*_of_recipient(recipient or Recipient()), *_of_shipments(shipments)]
-    told = {text: enough for text, enough in given if text}
+    told: dict[str, bool] = {}
+    for text, enough in given:  # a name that stands in a further line as well is sought all the same
+        if text:
+            told[text] = enough or told.get(text, False)
     texts = tuple(text[:LONGEST] for text, enough in told.items() if enough)
     return Sought(tuple(dict.fromkeys(texts)), len(told) - len(texts))
 

@@ -1,0 +1,71 @@
+"""Audit events in the transparency log: a batch is logged by the digest over its events.
+
+Rules:
+- a batch is all events since the last one, by their ids; an event is in one batch;
+- whoever writes an event holds a lock that a batch waits for, so none is passed over;
+- an event that was changed, removed or put in afterwards makes another digest.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from custody.certificates.certificate import canonical
+from custody.certificates.log_entry import Kind, LogEntry
+from custody.certificates.log_faults import Fault, Findings
+from custody.certificates.log_store import append
+from custody.contracts.audit import BATCHING
+from custody.database.proof_tables import audit_events, log_entries
+
+_SUBJECT = re.compile(r"events-([0-9]+)-([0-9]+)")
+_CHUNK = 10_000  # rows held in memory at once
+
+
+def log_new_events(connection: Connection, now: datetime) -> LogEntry | None:
+    """Log the events since the last batch, as the last of a transaction; None when there are none."""
+    connection.execute(select(func.pg_advisory_xact_lock(BATCHING)))
+    logged = max((last for _, last, _ in _batches(connection)), default=0)
+    since = select(func.min(audit_events.c.event_id), func.max(audit_events.c.event_id)).where(
+        audit_events.c.event_id > logged
+    )
+    first, last = connection.execute(since).one()
+    if first is None:
+        return None
+    subject = f"events-{first}-{last}"
+    return append(connection, Kind.AUDIT_BATCH, subject, digest_of_events(connection, first, last), now)
+
+
+def digest_of_events(connection: Connection, first: int, last: int) -> str:
+    """Give the digest over the events of these ids: SHA-256 of their canonical JSON, a line each."""
+    query = (
+        select(audit_events)
+        .where(audit_events.c.event_id.between(first, last))
+        .order_by(audit_events.c.event_id)
+        .execution_options(yield_per=_CHUNK)
+    )
+    digest = sha256()
+    for row in connection.execute(query).mappings():
+        told = {str(name): value for name, value in row.items()} | {"at": row["at"].astimezone(UTC)}
+        digest.update(canonical(msgspec.to_builtins(told)) + b"\n")
+    return f"sha256:{digest.hexdigest()}"
+
+
+def check_batches(connection: Connection, findings: Findings) -> int:
+    """Hold every logged batch against the events that are there; give how many batches there are."""
+    batches = list(_batches(connection))
+    for first, last, digest in batches:
+        if digest_of_events(connection, first, last) != digest:
+            findings.add(Fault.DIGEST, f"Audit events {first} to {last} are not those that were logged.")
+    return len(batches)
+
+
+def _batches(connection: Connection) -> Iterator[tuple[int, int, str]]:
+    query = select(log_entries.c.subject, log_entries.c.digest).where(log_entries.c.kind == Kind.AUDIT_BATCH)
+    for subject, digest in connection.execute(query).all():
+        named = _SUBJECT.fullmatch(subject)
+        if named is not None:
+            yield int(named[1]), int(named[2]), digest
