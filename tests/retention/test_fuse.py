@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from custody.bootstrap import House
 from custody.contracts.contract import Contract, TaskName
-from custody.database.proof_tables import audit_events, fuses, incidents
+from custody.database.proof_tables import audit_events, fuses, incidents, terminations
 from custody.database.tables import orders, purges, tombstones
 from custody.errors import BadInput, PurgeHalted
 from custody.retention import fuse
@@ -166,3 +166,30 @@ def test_a_preview_is_the_plan_of_the_next_purge_and_writes_nothing(house: House
     house.purger.purge(contract)
     digests = [each["plan"]["digest"] for each in rows(house, purges, "evidence")]
     assert plan.digest in digests
+
+
+def test_a_purge_that_somebody_decided_does_not_teach_the_fuse_that_everything_is_usual() -> None:
+    ended = plan_of(200, 200, rules={"terminated": 200})
+    assert judge(plan_of(101, 200), [*PAST, ended], LIMITS)
+
+
+def test_what_was_certified_before_a_halted_plan_is_published(house: House, contract: Contract) -> None:
+    halted(house, contract)
+    for file in house.settings.certificates.glob("purge-*"):
+        file.unlink()
+    with pytest.raises(PurgeHalted):
+        strict(house).purge(contract)
+    assert len(list(house.settings.certificates.glob("purge-*.json"))) == 2
+
+
+def test_orders_of_an_approved_end_never_blow_the_fuse(house: House, contract: Contract) -> None:
+    """They may have been due before by another rule, and keep it."""
+    with house.engine.begin() as connection:
+        connection.execute(
+            insert(terminations).values(
+                contract_id=contract.contract_id, reason="moved on", requested_by="ada", requested_in="run",
+                requested_at=NOW, deadline_at=NOW + timedelta(days=30), decision="approved",
+                decided_by="ben", decided_at=NOW,
+            )
+        )  # fmt: skip
+    assert strict(house).purge(contract).orders == 9

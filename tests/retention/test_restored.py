@@ -15,6 +15,8 @@ from custody.bootstrap import House
 from custody.bootstrap import house as opened
 from custody.certificates import log_check
 from custody.certificates.checkpoint import read_verifier_keys
+from custody.certificates.log_faults import Fault
+from custody.contracts import audit
 from custody.contracts.confirmation import Asked
 from custody.contracts.contract import Contract
 from custody.contracts.termination_request import answer, freeze
@@ -31,7 +33,7 @@ from custody.database.tables import (
     purges,
     tombstones,
 )
-from custody.errors import KeyUnavailable
+from custody.errors import KeyUnavailable, LogUnsound
 from custody.retention import holds, replay
 from custody.retention.plan import plan
 from custody.retention.purge import Outcome
@@ -243,3 +245,38 @@ def test_a_sound_database_is_served_as_it_is(house: House, contract: Contract, c
     served(house)
     assert rows(house, orders) == before
     assert rows(house, incidents) == []
+
+
+def test_audit_events_after_a_restore_have_ids_of_their_own_and_the_lost_ones_are_named(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    def note(*subjects: str) -> None:
+        with house.engine.begin() as connection:
+            for each in subjects:
+                audit.record(connection, "airflow, ada", "hold.place", None, each, {}, house.clock())
+
+    note("before")
+    house.keep_records()
+    restore = dump()
+    note("lost-1", "lost-2")
+    house.keep_records()
+    house.purger.purge(contract)
+    restore()
+    served(house)
+    note("after")
+    assert house.keep_records()["batch"] is not None
+    keys = read_verifier_keys(house.log.verifier_key())
+    findings = log_check.verify(house.engine, house.log.mirror, keys).findings
+    assert [each.fault for each in findings] == [Fault.LOST]
+
+
+def test_a_broken_mirror_is_an_incident_and_holds_up_no_erasure(house: House, contract: Contract) -> None:
+    house.purger.purge(contract)
+    house.log.mirror.checkpoint.write_text("nothing of ours")
+    keep(house, contract, make_order(9))
+    complete(house, contract, 9)
+    served(house)
+    with pytest.raises(LogUnsound):
+        house.purger.purge(contract)
+    assert order_id(9) not in rows(house, orders, "order_id")
+    assert rows(house, incidents, "kind") == ["log_unsound"]

@@ -7,7 +7,7 @@ Rules:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -18,10 +18,12 @@ from custody.certificates.certificate import canonical
 from custody.certificates.log_entry import Kind, LogEntry
 from custody.certificates.log_faults import Fault, Findings
 from custody.certificates.log_store import append
-from custody.contracts.audit import BATCHING
+from custody.contracts.audit import BATCHING, Detail
 from custody.database.proof_tables import audit_events, log_entries
 
 _SUBJECT = re.compile(r"events-([0-9]+)-([0-9]+)")
+_IDS = "custody.audit_events_event_id_seq"
+RESTORED = "database.restored"
 _CHUNK = 10_000  # rows held in memory at once
 
 
@@ -56,11 +58,41 @@ def digest_of_events(connection: Connection, first: int, last: int) -> str:
 
 def check_batches(connection: Connection, findings: Findings) -> int:
     """Hold every logged batch against the events that are there; give how many batches there are."""
-    batches = list(_batches(connection))
+    batches, lost = list(_batches(connection)), _lost(connection)
     for first, last, digest in batches:
-        if digest_of_events(connection, first, last) != digest:
+        if digest_of_events(connection, first, last) == digest:
+            continue
+        if any(after < last and first <= until for after, until in lost):
+            findings.add(
+                Fault.LOST, f"Audit events {first} to {last} were lost when the database was restored."
+            )
+        else:
             findings.add(Fault.DIGEST, f"Audit events {first} to {last} are not those that were logged.")
     return len(batches)
+
+
+def pass_over(connection: Connection, lost: Sequence[LogEntry]) -> dict[str, Detail]:
+    """Let new events have ids after those of lost batches; give the range, for the record of the restore.
+
+    An id is never given twice: the batch that it was logged in would speak of another event.
+    """
+    until = max((int(named[2]) for each in lost if (named := _SUBJECT.fullmatch(each.subject))), default=0)
+    after = connection.execute(select(func.max(audit_events.c.event_id))).scalar() or 0
+    if until <= after:
+        return {}
+    given = connection.execute(select(func.nextval(_IDS))).scalar_one()
+    connection.execute(
+        select(func.count(func.nextval(_IDS))).select_from(func.generate_series(given, until - 1).alias())
+    )
+    return {"lost_events_after": after, "lost_events_until": until}
+
+
+def _lost(connection: Connection) -> list[tuple[int, int]]:
+    query = select(audit_events.c.details).where(audit_events.c.action == RESTORED)
+    told = connection.execute(query).scalars().all()
+    return [
+        (each["lost_events_after"], each["lost_events_until"]) for each in told if "lost_events_until" in each
+    ]
 
 
 def _batches(connection: Connection) -> Iterator[tuple[int, int, str]]:

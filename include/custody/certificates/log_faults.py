@@ -23,6 +23,7 @@ class Fault(StrEnum):
     UNLOGGED = "unlogged"  # issued, and not in the log
     MISSING = "missing"  # in the log, and no longer there
     DIGEST = "digest"  # what is there is not what was logged
+    LOST = "lost"  # audit events that a restored database did not have; the restore is on record
     STAMP = "time stamp"  # one that does not hold over its checkpoint
 
 

@@ -29,6 +29,11 @@ class AuditEvent(msgspec.Struct, frozen=True):
     details: dict[str, Detail]
 
 
+def take_turn(connection: Connection) -> None:
+    """Wait until no batch is being logged; before the log's own lock, where a transaction needs both."""
+    connection.execute(select(func.pg_advisory_xact_lock_shared(BATCHING)))
+
+
 def record(
     connection: Connection,
     actor: str,
@@ -39,7 +44,7 @@ def record(
     at: datetime,
 ) -> None:
     """Append one event in the caller's transaction; ``action`` is a noun and a verb: ``hold.place``."""
-    connection.execute(select(func.pg_advisory_xact_lock_shared(BATCHING)))
+    take_turn(connection)
     connection.execute(
         insert(audit_events).values(
             at=at,

@@ -75,6 +75,7 @@ def _grant(connection: Connection) -> None:
         f"GRANT USAGE ON SCHEMA custody TO {APP}, {EVIDENCE}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA custody TO {APP}",
         f"REVOKE ALL ON custody.alembic_version FROM {APP}",
+        f"GRANT USAGE ON SEQUENCE custody.audit_events_event_id_seq TO {APP}",  # to pass over ids, never back
         f"GRANT MAINTAIN ON custody.purge_orders TO {APP}",  # to ANALYZE a plan once it is written
         *(f"REVOKE UPDATE, DELETE ON custody.{table} FROM {APP}" for table in APPEND_ONLY),
         *(f"GRANT SELECT {_shown(table)} ON custody.{table} TO {EVIDENCE}" for table in SHOWN_AS_EVIDENCE),

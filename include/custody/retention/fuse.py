@@ -52,11 +52,11 @@ class Fuse(msgspec.Struct, frozen=True):
 
 def judge(plan: PurgePlan, past: Sequence[PurgePlan], limits: Limits) -> tuple[str, ...]:
     """Say what is out of the ordinary about a plan, in numbers; empty when nothing is."""
-    judged = plan.orders + plan.reduced - sum(plan.rules.get(rule, 0) for rule in DECIDED)
+    judged = _undecided(plan)
     if judged < limits.orders or len(past) < limits.purges:
         return ()
     reasons = []
-    usual = max(limits.share, limits.factor * max(_share(each.orders, each.live) for each in past))
+    usual = max(limits.share, limits.factor * max(_share(_undecided(each), each.live) for each in past))
     if _share(judged, plan.live) > usual:
         reasons.append(f"it takes {judged} of {plan.live} live orders, and {usual:.0%} is the most expected")
     youngest = min(each.ages.median for each in past) / limits.factor
@@ -148,6 +148,11 @@ def _name(actor: str) -> str:
 
 def _fuse(row: RowMapping) -> Fuse:
     return Fuse(**{**row, "reasons": tuple(row["reasons"])})
+
+
+def _undecided(plan: PurgePlan) -> int:
+    """Count the orders of a plan that nobody has decided on but the clock."""
+    return plan.orders + plan.reduced - sum(plan.rules.get(rule, 0) for rule in DECIDED)
 
 
 def _share(orders: int, live: int) -> float:

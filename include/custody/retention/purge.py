@@ -123,7 +123,11 @@ class Purger:
             evidence, state = self._unfinished(contract) or self._planned(contract, asked_by)
             if evidence is None:
                 break
-            finished = self._finish(contract, evidence, state)
+            try:
+                finished = self._finish(contract, evidence, state)
+            except PurgeHalted:
+                self.tools.issuer.publish(contract.contract_id)  # what was certified before it
+                raise
             if finished is not None:
                 done.append(finished)
         self._destroy_strays(contract)
@@ -159,6 +163,8 @@ class Purger:
             return standing.record(connection, evidence, state), state
 
     def _judged(self, connection: Connection, made: PurgePlan) -> tuple[str, ...]:
+        if termination_record.approval(connection, made.contract_id) is not None:
+            return ()  # everything goes, and a second person or the deadline has said so
         since = made.planned_at - self.tools.limits.history
         past = fuse.past_plans(connection, made.contract_id, since)
         return fuse.judge(made, past, self.tools.limits)

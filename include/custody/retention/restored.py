@@ -19,9 +19,11 @@ import msgspec
 from sqlalchemy import Connection, Engine, func, select
 
 from custody.certificates import documents
+from custody.certificates.audit_batch import RESTORED, pass_over
 from custody.certificates.log import Log
 from custody.certificates.log_entry import LogEntry
 from custody.contracts import audit
+from custody.errors import LogUnsound
 from custody.incidents.record import open_incident
 from custody.retention import replay
 from custody.retention.journal import Journal
@@ -58,6 +60,8 @@ def catch_up(tools: Tools) -> Replayed | None:
             return None
         lost = tools.log().lost()
         with tools.engine.begin() as connection:
+            audit.take_turn(connection)
+            passed_over = pass_over(connection, lost)
             replay.put_rows_back(connection, tools.journal)  # (1)
             unknown = replay.unknown(connection, tools.journal)
             for purge_id in unknown:
@@ -66,7 +70,7 @@ def catch_up(tools: Tools) -> Replayed | None:
             documents.take_back(connection, tools.directory, lost)
             gone = replay.drop_unreadable(connection, tools.key_ring)
             replayed = Replayed(len(unknown), len(lost), gone)
-            _tell(connection, replayed, lost, tools.clock())  # (5)
+            _tell(connection, replayed, lost, passed_over, tools.clock())  # (5)
     tools.log().publish()
     return replayed
 
@@ -80,12 +84,35 @@ def _is_older(tools: Tools) -> bool:
             return True
         if replay.unknown(connection, tools.journal, noted[-1:]):
             return True
-    return bool(noted and tools.log().lost())  # where nothing was ever erased, there may be no key yet
+    try:
+        return bool(noted and tools.log().lost())  # where nothing was ever erased, there may be no key yet
+    except LogUnsound as error:
+        _report(tools, error)
+        return False  # what the journal knows is there: a broken mirror holds up no erasure
 
 
-def _tell(connection: Connection, replayed: Replayed, lost: Sequence[LogEntry], now: datetime) -> None:
-    details = msgspec.to_builtins(replayed) | {"lost_since": str(lost[0].at) if lost else None}
-    audit.record(connection, ACTOR, "database.restored", None, "database", details, now)
+def _report(tools: Tools, error: LogUnsound) -> None:
+    now = tools.clock()
+    with tools.engine.begin() as connection:
+        open_incident(
+            connection,
+            cause=f"log-unsound|{now:%Y-%m-%d}",
+            kind="log_unsound",
+            summary=str(error),
+            detected_by=ACTOR,
+            now=now,
+        )
+
+
+def _tell(
+    connection: Connection,
+    replayed: Replayed,
+    lost: Sequence[LogEntry],
+    passed_over: dict[str, audit.Detail],
+    now: datetime,
+) -> None:
+    details = msgspec.to_builtins(replayed) | {"lost_since": str(lost[0].at) if lost else None} | passed_over
+    audit.record(connection, ACTOR, RESTORED, None, "database", details, now)
     open_incident(
         connection,
         cause=f"database-restored|{now.isoformat()}",

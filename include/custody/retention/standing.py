@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from custody.database.tables import orders, purge_orders, purge_probes, purge_reductions, purges
 from custody.orders.records import ContractId
-from custody.retention.due import due_and_not_held
+from custody.retention.due import due_and_not_held, to_be_reduced
 from custody.retention.records import Evidence, PurgePlan, PurgeState
 
 FINISHED = (PurgeState.CERTIFIED, PurgeState.UNCERTIFIED, PurgeState.STALE)
@@ -26,13 +26,20 @@ def unfinished(connection: Connection, contract_id: ContractId) -> tuple[Evidenc
 
 def still_due(connection: Connection, plan: PurgePlan, now: datetime) -> bool:
     """Tell whether every order of a plan may still go."""
-    query = (
-        select(func.count())
-        .select_from(orders)
-        .join(purge_orders, purge_orders.c.order_ref == orders.c.order_ref)
-        .where(purge_orders.c.purge_id == plan.purge_id, due_and_not_held(plan.contract_id, now))
+    parts = (
+        (purge_orders, due_and_not_held(plan.contract_id, now), plan.orders),
+        (purge_reductions, to_be_reduced(plan.contract_id, now), plan.reduced),
     )
-    return connection.execute(query).scalar_one() == plan.orders
+    for table, condition, planned in parts:
+        query = (
+            select(func.count())
+            .select_from(orders)
+            .join(table, table.c.order_ref == orders.c.order_ref)
+            .where(table.c.purge_id == plan.purge_id, condition)
+        )
+        if connection.execute(query).scalar_one() != planned:
+            return False
+    return True
 
 
 def record(connection: Connection, evidence: Evidence, state: PurgeState) -> Evidence:
