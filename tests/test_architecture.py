@@ -30,7 +30,7 @@ TIERS = (
         "certificates.verify", "certificates.verify_confirmation",
         "certificates.checkpoint", "certificates.log", "certificates.log_check",
         "certificates.log_mirror", "certificates.log_proof", "certificates.log_store",
-        "certificates.log_witness", "certificates.audit_batch",
+        "certificates.log_witness", "certificates.audit_batch", "certificates.growth",
         "certificates.public_keys", "certificates.receipt", "certificates.receipt_store",
         "certificates.timestamp", "certificates.token",
         "orders.cursor", "orders.known", "orders.quarantine", "orders.store", "orders.life",

@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from custody import cli
 from custody.bootstrap import House
-from custody.certificates.checkpoint import NoteSigner, new_log_key
+from custody.certificates.checkpoint import NoteSigner, new_log_key, read_verifier_keys
+from custody.certificates.growth import witness_growth
 from custody.database.proof_tables import log_entries
 
 from ..builders import NOW, add_contract, complete, keep, make_order
@@ -174,3 +175,46 @@ def test_certificates_of_a_version_without_a_log_are_adopted_once(run: Run, hous
     assert "0 certificates were logged now" in said(run("adopt"))
     assert [each.subject for each in all_entries(house)] == ["purge-2", "purge-1", "purge-3"]
     assert run("verify").exit_code == 0
+
+
+@pytest.fixture
+def vkey(house: House, tmp_path: Path) -> Path:
+    """The log's public key, as an outsider has it."""
+    file = tmp_path / "log.vkey"
+    file.write_text(house.log.verifier_key())
+    return file
+
+
+def test_growth_is_proved_without_showing_an_entry(run: Run, kept: Path, vkey: Path, tmp_path: Path) -> None:
+    proof = tmp_path / "growth.json"
+    proof.write_text(run("prove", 4).output)
+    assert len(proof.read_bytes()) < 2_000
+    assert "adds to the kept one of 4" in said(run("witness", kept, "--growth", proof, "--log-key", vkey))
+
+
+def test_one_flipped_bit_anywhere_in_a_proof_of_growth_is_found(
+    run: Run, house: House, kept: Path, vkey: Path
+) -> None:
+    keys, given = read_verifier_keys(vkey.read_text()), run("prove", 4).output.strip().encode()
+    assert witness_growth(kept.read_bytes(), given, keys).finding is None
+    for position in range(len(given)):
+        changed = bytearray(given)
+        changed[position] ^= 1 << position % 8
+        assert witness_growth(kept.read_bytes(), bytes(changed), keys).finding is not None, position
+
+
+def test_a_rewritten_log_cannot_prove_that_it_grew(
+    run: Run, house: House, kept: Path, vkey: Path, tmp_path: Path
+) -> None:
+    (size, _, *_) = kept.read_text().split("\n")[1:]
+    other = NoteSigner(new_log_key())
+    proof = tmp_path / "growth.json"
+    proof.write_text(run("prove", size).output)
+    forged = tmp_path / "forged"
+    forged.write_text(other.sign(4, bytes(32)).note)
+    assert run("witness", forged, "--growth", proof, "--log-key", vkey).exit_code == 1
+    rewritten = tmp_path / "rewritten"
+    rewritten.write_text(NoteSigner(house.secrets.read("log-key")).sign(4, bytes(32)).note)
+    result = run("witness", rewritten, "--growth", proof, "--log-key", vkey)
+    assert (result.exit_code, "rewritten" in said(result)) == (1, True)
+    assert run("prove", 99).exit_code != 0

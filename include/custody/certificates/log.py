@@ -21,6 +21,7 @@ from custody.certificates.checkpoint import (
     NoteUnreadable,
     read_checkpoint,
 )
+from custody.certificates.growth import Growth
 from custody.certificates.log_entry import Kind, LogEntry, leaf, spelled
 from custody.certificates.log_mirror import LogMirror
 from custody.certificates.log_store import append as append
@@ -36,7 +37,14 @@ from custody.certificates.log_store import (
     stand_in_line,
     store,
 )
-from custody.certificates.merkle import Frontier, inclusion_ranges, leaf_hash, range_hash, subtrees
+from custody.certificates.merkle import (
+    Frontier,
+    consistency_ranges,
+    inclusion_ranges,
+    leaf_hash,
+    range_hash,
+    subtrees,
+)
 from custody.database.proof_tables import log_checkpoints
 from custody.errors import LogUnsound
 
@@ -96,6 +104,23 @@ class Log:
             nodes = nodes_of(connection, (node for each in ranges for node in subtrees(*each)))
         hashes = tuple(range_hash(each, nodes.__getitem__).hex() for each in ranges)
         return LogProof(entry.position, row.size, spelled(entry.at), hashes, row.note)
+
+    def grown(self, first: int) -> Growth:
+        """Prove that the newest checkpoint's tree only adds to that of the first so many entries.
+
+        Raises LogUnsound when nothing, or less than that, is under a checkpoint.
+        """
+        newest = self.newest()
+        if newest is None or not 0 <= first <= newest.size:
+            held = newest.size if newest else 0
+            raise LogUnsound(
+                f"The log has {held} entries under a checkpoint, and cannot be proved from {first}."
+            )
+        ranges = consistency_ranges(first, newest.size)
+        with self._engine.connect() as connection:
+            nodes = nodes_of(connection, (node for each in ranges for node in subtrees(*each)))
+        hashes = tuple(range_hash(each, nodes.__getitem__).hex() for each in ranges)
+        return Growth(first, hashes, newest.note)
 
     def lost(self) -> list[LogEntry]:
         """List the entries that were published and that the database does not hold: it is a restored one.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # heavy, and not needed for --help
     from custody.bootstrap import House
     from custody.certificates.checkpoint import NoteKey
     from custody.certificates.log_faults import Finding
+    from custody.certificates.log_witness import Witnessed
 
 app = typer.Typer(
     help="The transparency log: nothing that was issued is withdrawn or back-dated unseen.",
@@ -62,20 +63,55 @@ def witness(
     log_key: Annotated[
         Path | None, typer.Option(help="The log's public key, log.vkey; needed with a copy.")
     ] = None,
+    growth: Annotated[
+        Path | None, typer.Option(help="What `custody log prove` printed; then no entry is needed.")
+    ] = None,
 ) -> None:
     """Hold the log against a checkpoint that was kept: exit 0 it adds to it, 1 it does not, 2 unreadable."""
-    from custody.certificates.log_faults import Fault
     from custody.certificates.log_witness import witness as judge
 
-    try:
-        kept = file.read_bytes()
-    except OSError as error:
-        stop(f"unreadable: {error.filename}: {error.strerror}", UNREADABLE)
+    kept = _content(file)
+    if growth is not None:
+        return _told(_by_growth(kept, growth, log_key))
     moment = None if kept_at is None else kept_at.replace(tzinfo=UTC)
     with ExitStack() as opened:
         present, lines, keys, total = opened.enter_context(_log(mirror, log_key))
         advance = opened.enter_context(_progress("reading", total))
         found = judge(kept, present, lines, keys, kept_at=moment, advance=advance)
+    _told(found)
+
+
+@app.command()
+def prove(
+    first: Annotated[
+        int, typer.Argument(help="The size that a kept checkpoint states, its second line.", min=0)
+    ],
+) -> None:
+    """Print the proof that the log only added to a kept checkpoint; it shows no entry."""
+    import msgspec
+
+    with at_home(as_it_is=True) as house:
+        typer.echo(msgspec.json.encode(house.log.grown(first)).decode())
+
+
+def _by_growth(kept: bytes, growth: Path, log_key: Path | None) -> "Witnessed":
+    from custody.certificates.growth import witness_growth
+
+    if log_key is None:
+        stop("unreadable: a proof is judged by the log's public key; give --log-key.", UNREADABLE)
+    return witness_growth(kept, _content(growth), _keys(text(log_key)))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        stop(f"unreadable: {error.filename}: {error.strerror}", UNREADABLE)
+
+
+def _told(found: "Witnessed") -> None:
+    from custody.certificates.log_faults import Fault
+
     if found.finding is not None:
         code = UNREADABLE if found.finding.fault is Fault.UNREADABLE else INVALID
         stop(f"NOT THE LOG THAT WAS KEPT ({found.finding.fault}): {found.finding.detail}", code)

@@ -235,6 +235,8 @@ purge_reductions = Table(
     Column("rule", Text, nullable=False),
     Column("due_at", _TIME, nullable=False),
     Column("kept", ARRAY(Text), nullable=False),
+    # A recipient was sealed, and nothing of it is kept: its tombstone has to say that it was there.
+    Column("recipient_erased", Boolean, nullable=False, server_default="false"),
     PrimaryKeyConstraint("purge_id", "order_ref"),
     Index("purge_reductions_ref", "order_ref"),
 )

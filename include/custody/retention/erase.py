@@ -1,15 +1,25 @@
 """Erasing a plan: rows deleted and survivors moved under the next contract key, in one transaction."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
+    CTE,
+    ColumnElement,
     Connection,
+    FromClause,
+    Select,
     and_,
+    case,
     delete,
+    exists,
+    false,
     func,
     insert,
     literal,
+    or_,
     select,
+    true,
     update,
 )
 
@@ -20,6 +30,7 @@ from custody.database.tables import (
     order_keys,
     orders,
     purge_orders,
+    purge_reductions,
     quarantine,
     shipments,
     task_states,
@@ -28,10 +39,11 @@ from custody.database.tables import (
 from custody.fulfillment.work import TaskState
 from custody.orders.records import ContractId
 from custody.retention.due import due_and_not_held
-from custody.retention.records import Erasure, PurgePlan
+from custody.retention.records import Erasure, PurgePlan, Recipients
 from custody.retention.reduce import reduce
 from custody.vault.envelope import Wrapper
 from custody.vault.key_ring import KeyRing
+from custody.vault.vault import RECIPIENT_NAME, RECIPIENT_PLACE
 
 CHUNK = 20_000  # survivors rewrapped at a time: some 4 MB
 
@@ -50,13 +62,14 @@ def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datet
     cut = reduce(connection, key_ring, plan, now)
     if cut is None:
         return None
-    deleted = {orders.name: _bury(connection, plan, now)}
+    buried, recipients = _bury(connection, plan, now)
+    deleted = {orders.name: buried}
     for table in (artifacts, shipments, task_states, order_keys):
         condition = table.c.order_ref == purge_orders.c.order_ref
         statement = delete(table).where(condition, purge_orders.c.purge_id == plan.purge_id)
         if table is order_keys:
             statement = statement.where(order_keys.c.contract_id == plan.contract_id)
-        deleted[table.name] = connection.execute(statement).rowcount + cut.get(table.name, 0)
+        deleted[table.name] = connection.execute(statement).rowcount + cut.deleted.get(table.name, 0)
     if (deleted[orders.name], deleted[order_keys.name]) != (plan.orders, plan.probes):
         return None
     connection.execute(
@@ -67,16 +80,33 @@ def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datet
         )
     )
     survivors = _rotate(connection, key_ring, plan.contract_id, plan.key_version) if plan.probes else 0
-    return Erasure(now, bool(plan.probes), survivors, deleted)
+    return Erasure(now, bool(plan.probes), survivors, deleted, recipients + cut.recipients)
 
 
-def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
-    """Delete the planned orders that may go, and leave a tombstone of each; give how many they were.
+def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> tuple[int, Recipients]:
+    """Delete the planned orders that may go, and leave a tombstone of each.
 
+    Give how many they were, and how many recipients were sealed with them.
     A tombstone holds the ref and coarse facts, so that the order is recognized. One statement does
-    both, so that each order is looked up once.
+    all, so that each order is looked up once.
     """
-    gone = (
+    gone = _gone(plan, now)
+    remains = _remains(plan, gone, now)
+    buried = insert(tombstones).from_select([column.name for column in tombstones.columns], remains)
+    whole = gone.c.reduced_fields.is_(None)
+    counts = (
+        gone.c.has_recipient,
+        and_(gone.c.has_recipient, or_(whole, gone.c.reduced_fields.contains([RECIPIENT_NAME]))),
+        and_(gone.c.has_recipient, or_(whole, gone.c.reduced_fields.overlap([*RECIPIENT_PLACE]))),
+    )
+    query = select(func.count(), *(func.count().filter(each) for each in counts)).select_from(gone)
+    orders_gone, *recipients = connection.execute(query.add_cte(buried.cte("buried"))).one()
+    return orders_gone, Recipients(*recipients)
+
+
+def _gone(plan: PurgePlan, now: datetime) -> CTE:
+    """Delete the planned orders that may go; a seal is known by its being there, and is not read."""
+    return (
         delete(orders)
         .where(
             orders.c.order_ref == purge_orders.c.order_ref,
@@ -90,17 +120,22 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
             orders.c.created_at,
             orders.c.pulled_at,
             orders.c.purge_rule,
+            orders.c.reduced_fields,
+            orders.c.sealed.is_not(None).label("has_recipient"),
         )
         .cte("gone")
     )
-    keyed = and_(order_keys.c.contract_id == plan.contract_id, order_keys.c.order_ref == gone.c.order_ref)
+
+
+def _remains(plan: PurgePlan, gone: CTE, now: datetime) -> Select[Any]:
+    """Give the tombstones of the orders that are gone."""
     done = (
         select(task_states.c.order_ref, func.count().label("tasks"))
         .where(task_states.c.contract_id == plan.contract_id, task_states.c.state == TaskState.DONE)
         .group_by(task_states.c.order_ref)
         .subquery("done")
     )
-    remains = select(
+    return select(
         gone.c.order_ref,
         literal(plan.contract_id),
         literal(plan.purge_id),
@@ -110,11 +145,21 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> int:
         func.date(func.timezone("UTC", gone.c.pulled_at)),
         literal(now.date()),
         gone.c.purge_rule,
-        order_keys.c.order_ref.is_not(None),
+        _had_recipient(gone),
         func.coalesce(done.c.tasks, 0),
-    ).select_from(gone.outerjoin(order_keys, keyed).outerjoin(done, done.c.order_ref == gone.c.order_ref))
-    statement = insert(tombstones).from_select([column.name for column in tombstones.columns], remains)
-    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
+    ).select_from(gone.outerjoin(done, done.c.order_ref == gone.c.order_ref))
+
+
+def _had_recipient(gone: FromClause) -> ColumnElement[bool]:
+    """Say that a recipient was sealed: when the order went, or before it was cut down under a hold."""
+    earlier = exists().where(
+        purge_reductions.c.order_ref == gone.c.order_ref, purge_reductions.c.recipient_erased
+    )
+    return case(
+        (gone.c.has_recipient, true()),
+        (gone.c.reduced_fields.is_(None), false()),  # nearly all: for these nothing is looked up
+        else_=earlier,
+    )
 
 
 def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, old: int) -> int:

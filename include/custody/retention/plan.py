@@ -138,7 +138,7 @@ def _write_reductions(
     connection: Connection, purge_id: str, contract_id: ContractId, cut: Sequence[Reduction], now: datetime
 ) -> None:
     """Write what is to be cut down, and that it will be opened for it: before the first byte is."""
-    planned = ((purge_id, each.ref, each.rule, each.due_at, text_array(each.kept)) for each in cut)
+    planned = ((purge_id, each.ref, each.rule, each.due_at, text_array(each.kept), False) for each in cut)
     copy_rows(connection, purge_reductions, planned)
     opened = [
         {

@@ -13,7 +13,6 @@ The procedure, one state each, every state reached in one transaction:
 
 from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +33,8 @@ from custody.retention.count import count_due
 from custody.retention.due import count_withheld
 from custody.retention.erase import erase
 from custody.retention.journal import Journal
+from custody.retention.outcome import Outcome as Outcome
+from custody.retention.outcome import Purged
 from custody.retention.plan import plan
 from custody.retention.records import Destruction, Evidence, PurgePlan, PurgeState
 from custody.retention.residue.records import ResidueScan
@@ -44,23 +45,6 @@ Scan = Callable[[Contract, PurgePlan, datetime], ResidueScan | None]
 PLANS = 3  # a plan that stays stale so often is being raced by something that should not
 SCHEDULE = "the schedule"
 PURGE = "purge_orders"  # who opens records for the scan, and who detects
-
-
-class Outcome(StrEnum):
-    """How a purge run ended; a failure is an exception."""
-
-    PURGED = "purged"
-    NOTHING_DUE = "nothing_due"  # counted, and the count was 0
-    BUSY = "busy"  # another run is purging this contract
-
-
-class Purged(msgspec.Struct, frozen=True):
-    """What a run did for one contract, in counts."""
-
-    outcome: Outcome
-    certificates: tuple[str, ...] = ()
-    orders: int = 0
-    withheld: int = 0
 
 
 class Tools(NamedTuple):

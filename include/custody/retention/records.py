@@ -72,13 +72,34 @@ class PurgePlan(msgspec.Struct, frozen=True):
     reduced: int = 0
 
 
+class Recipients(msgspec.Struct, frozen=True):
+    """What an erasure took of sealed recipients, in orders.
+
+    ``records`` went whole, each counted by the one erasure after which nothing of it is left;
+    ``names`` and ``addresses`` say of how many the name, and all or some of the address, went.
+    """
+
+    records: int = 0
+    names: int = 0
+    addresses: int = 0
+
+    def __add__(self, other: "Recipients") -> "Recipients":
+        return Recipients(
+            self.records + other.records, self.names + other.names, self.addresses + other.addresses
+        )
+
+
 class Erasure(msgspec.Struct, frozen=True):
-    """What was deleted, in rows, and where the survivors' keys went."""
+    """What was deleted, in rows, what that was of recipients, and where the survivors' keys went.
+
+    ``recipients`` is 0 throughout in evidence of before they were counted: it claims none.
+    """
 
     erased_at: datetime
     rotated: bool
     survivors: int
     deleted: dict[str, int]
+    recipients: Recipients = Recipients()
 
 
 class Destruction(msgspec.Struct, frozen=True):
