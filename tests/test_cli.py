@@ -107,6 +107,7 @@ def test_sellers_are_imported_once_and_their_tokens_shown_nowhere(
     assert "1 contracts added, 0 were" in first[1]
     assert "0 contracts added, 1 were" in again[1]
     assert rows(here, contracts, "contract_id") == ["a1acme-eu"]
+    assert here.journal.noted(contracts) == ["a1acme-eu"]
     assert here.secrets.read(refresh_token_of("a1acme-eu")) == TOKEN.encode()
     listed = run("contract", "list")[1]
     assert "Acme Goods" in listed
@@ -119,10 +120,10 @@ def test_sellers_are_imported_once_and_their_tokens_shown_nowhere(
         "",
         "seller_id,name\nA1,B\n",
         SELLERS + "A1ACME\n",
-        SELLERS + f"A1ACME,Acme,mars,M,pick_list,{TOKEN}\n",
-        SELLERS + f"A1ACME,Acme,eu,M,juggling,{TOKEN}\n",
-        SELLERS + "A1ACME,Acme,eu,M,pick_list,\n",
-        SELLERS + f",Acme,eu,M,pick_list,{TOKEN}\n",
+        SELLERS + f"A1ACME,Acme,mars,A1F83G8C2ARO7P,pick_list,{TOKEN}\n",
+        SELLERS + f"A1ACME,Acme,eu,A1F83G8C2ARO7P,juggling,{TOKEN}\n",
+        SELLERS + "A1ACME,Acme,eu,A1F83G8C2ARO7P,pick_list,\n",
+        SELLERS + f",Acme,eu,A1F83G8C2ARO7P,pick_list,{TOKEN}\n",
         SELLERS + f'A1ACME,"{"x" * 200_000}",eu,M,pick_list,{TOKEN}\n',
     ],
     ids=["empty", "columns", "short line", "region", "task", "no token", "no seller", "huge field"],

@@ -10,8 +10,8 @@ from custody.contracts import registry
 from custody.database.tables import (
     certificates,
     contracts,
-    order_keys,
     orders,
+    purge_reductions,
     quarantine,
     quota_buckets,
     task_states,
@@ -35,6 +35,7 @@ class Seller(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """Where all orders are.
 
+    ``orders_sealed`` have or had a sealed recipient, erased ones included;
     ``at_work`` can be worked on now (``unsealed`` of them have no recipient
     here, ``told`` are confirmed to Amazon and not read back);
     ``waiting`` cannot, and counts by reason;
@@ -75,7 +76,7 @@ def read(connection: Connection, now: datetime) -> Status:
     return Status(
         sellers=_sellers(connection),
         orders_pulled=sum(live.values()) + purged,
-        orders_sealed=_count(connection, order_keys)
+        orders_sealed=_count(connection, orders, _had_recipient())
         + _count(connection, tombstones, tombstones.c.was_sealed),
         orders_fulfilled=_count(
             connection, orders, orders.c.purge_rule == Rule.COMPLETED, orders.c.order_ref.in_(worked)
@@ -124,6 +125,12 @@ def _at_work() -> tuple[ColumnElement[bool], ...]:
         orders.c.order_ref.not_in(stuck),
     )
     return orders.c.purge_rule != Rule.COMPLETED, or_(ready, orders.c.order_ref.in_(_told()))
+
+
+def _had_recipient() -> ColumnElement[bool]:
+    """Say that a recipient is sealed, or was until the order was cut down under a hold; as in tombstones."""
+    emptied = select(purge_reductions.c.order_ref).where(purge_reductions.c.was_sealed)
+    return or_(orders.c.sealed.is_not(None), orders.c.order_ref.in_(emptied))
 
 
 def _told() -> Select[tuple[str]]:

@@ -17,23 +17,20 @@ _AFTER_HOLDS = frozenset({"destroy_keys", "verify", "certify", "finish"})
 def freeze() -> None:
     """Write down the request of the person who triggered this run, and stop taking in orders."""
     from custody.bootstrap import house
-    from custody.contracts.termination_request import freeze
 
     context: Any = get_current_context()
     run = context["dag_run"]
-    with told_to_airflow(), house() as here, here.engine.begin() as connection:
-        freeze(
-            connection,
+    with told_to_airflow(), house() as here:
+        here.desk.ask_for_end(
             contract_id(),
             reason=context["params"]["reason"],
             actor=run.triggering_user_name or "",
             run=f"{run.dag_id}/{run.run_id}",
-            now=here.clock(),
         )
 
 
 def step(name: str) -> dict[str, Any]:
-    """Take one step of the end; skipped when the request was rejected, or while a legal hold binds."""
+    """Take one step of the end; skipped when the request was rejected, or while orders are left."""
     from msgspec import to_builtins
 
     from custody.bootstrap import house
@@ -49,11 +46,14 @@ def step(name: str) -> dict[str, Any]:
         if name == "finish":
             here.sender.send_owed()
     _log.info("%s", stand)
-    if stand.get("withheld") and name in _AFTER_HOLDS:
+    if stand.get("left") and name in _AFTER_HOLDS:
         until = stand.get("until", "it is released")
+        held = (
+            f", {stand['withheld']} of them under a legal hold until {until}" if "withheld" in stand else ""
+        )
         raise AirflowSkipException(
-            f"{stand['withheld']} orders are under a legal hold until {until}; "
-            "purge_orders completes the end of the contract after that."
+            f"{stand['left']} orders are still here{held}; "
+            "purge_orders completes the end of the contract when they are gone."
         )
     return stand
 
@@ -62,14 +62,14 @@ def question() -> tuple[str, timedelta] | None:
     """Give what the second person has to know, and how long to wait; None when it is decided already."""
     from custody.bootstrap import house
     from custody.contracts import registry, termination_record
-    from custody.contracts.termination_check import withheld_until
+    from custody.contracts.termination_check import left_of
 
     with told_to_airflow(), house() as here, here.engine.connect() as connection:
         contract = registry.get(connection, contract_id())
         asked = termination_record.find(connection, contract_id())
         if asked is None or asked.decision is not None:
             return None
-        orders, _ = withheld_until(connection, contract.contract_id, here.clock())
+        orders = left_of(connection, contract.contract_id, here.clock()).orders
         body = (
             f"**{asked.requested_by}** asks to end contract **{contract.contract_id}** ({contract.name}, "
             f"{contract.region.upper()}).\n\nReason: {asked.reason}\n\n"
@@ -85,10 +85,9 @@ def question() -> tuple[str, timedelta] | None:
 def answer(person: str, *, approve: bool) -> str:
     """Take an answer; gives ``same_person`` when it has to be asked again."""
     from custody.bootstrap import house
-    from custody.contracts.termination_request import answer
 
-    with told_to_airflow(), house() as here, here.engine.begin() as connection:
-        return answer(connection, contract_id(), approve=approve, actor=person, now=here.clock())
+    with told_to_airflow(), house() as here:
+        return here.desk.answer_end(contract_id(), approve=approve, actor=person)
 
 
 def contract_id() -> str:

@@ -8,7 +8,16 @@ import msgspec
 from custody.certificates.certificate import Certificate, Party
 from custody.certificates.draw import draw_up
 from custody.certificates.signing import Signer, new_key
-from custody.retention.records import Ages, Destruction, Erasure, Evidence, HeldBack, PurgePlan, Verification
+from custody.retention.records import (
+    Ages,
+    Destruction,
+    Erasure,
+    Evidence,
+    HeldBack,
+    PurgePlan,
+    Recipients,
+    Verification,
+)
 
 from ..builders import NOW, make_contract
 
@@ -35,7 +44,7 @@ def make_evidence() -> Evidence:
     )
     return Evidence(
         plan,
-        erasure=Erasure(NOW, True, 7, DELETED),
+        erasure=Erasure(NOW, True, 7, DELETED, Recipients(3, 3, 3)),
         destruction=Destruction(NOW, ("acme-eu/1",)),
         verification=Verification(NOW, 3, 3),
     )

@@ -35,7 +35,7 @@ def test_each_event_is_in_one_batch_and_a_batch_without_events_is_none(house: Ho
     note(house, "hold-3")
     second = house.keep_records()
     ids = rows(house, audit_events, "event_id")
-    assert (first["batch"], second["batch"]) == (f"events-{ids[0]}-{ids[1]}", f"events-{ids[2]}-{ids[2]}")
+    assert (first["batch"], second["batch"]) == (f"events-1-{ids[1]}", f"events-{ids[1] + 1}-{ids[2]}")
     assert house.keep_records()["batch"] is None
     assert len(rows(house, log_entries)) == 2
     assert faults(house) == set()
@@ -80,4 +80,26 @@ def test_an_event_that_is_being_written_is_waited_for(house: House) -> None:
         assert logged == [], "the batch waits"
     thread.join(20)
     ids = rows(house, audit_events, "event_id")
-    assert logged == [f"events-{ids[0]}-{ids[1]}"]
+    assert logged == [f"events-1-{ids[1]}"]
+
+
+@pytest.mark.parametrize(("event_id", "fault"), [("-5", Fault.UNLOGGED), ("min", Fault.DIGEST)])
+def test_an_event_that_is_put_in_where_no_batch_or_a_gap_was_is_found(
+    house: House, database: Database, event_id: str, fault: Fault
+) -> None:
+    note(house, "rolled-back-before-it")
+    with house.engine.begin() as connection:
+        connection.execute(text("SELECT nextval('custody.audit_events_event_id_seq')"))  # leaves a gap
+    note(house, "hold-2")
+    house.keep_records()
+    owner = create_engine(database.owner_url)
+    with owner.begin() as connection:
+        gap = "max(event_id) - 1" if event_id.startswith("min") else event_id
+        connection.execute(
+            text(
+                "INSERT INTO custody.audit_events (event_id, at, actor, action, subject, details) "
+                f"SELECT {gap}, min(at), 'forger', 'hold.release', 'hold-1', '{{}}' FROM custody.audit_events"
+            )
+        )
+    owner.dispose()
+    assert faults(house) == {fault}

@@ -12,7 +12,7 @@ from custody.database.tables import contracts, orders
 from custody.orders.records import ContractId
 from custody.vault.secret_store import refresh_token_of
 
-from ..builders import NOW, add_contract, keep, make_order, rows
+from ..builders import NOW, UK, add_contract, keep, make_order, rows
 from ..contracts.test_termination import start
 from .conftest import Run
 
@@ -46,6 +46,19 @@ def test_a_contract_that_ends_in_airflow_is_not_asked_for_again(run: Run, house:
     status, _, err = run(*ASK)
     assert status == 1
     assert "acme-eu is terminating already" in err
+
+
+def test_the_receipt_of_an_ended_contract_is_verified_by_its_file(run: Run, house: House) -> None:
+    start(house)
+    house.end_contracts()
+    file = house.settings.certificates / "receipt-end-acme-eu.json"
+    status, out, _ = run("verify", str(file))
+    assert status == 0
+    assert re.match(r"valid, in the log of \d+ entries: receipt-end-acme-eu\n", out)
+    assert "of acme-eu, destroyed 2026-11-20" in out
+    file.write_text(file.read_text().replace('"contract_id": "acme-eu"', '"contract_id": "acme-uk"'))
+    status, _, err = run("verify", str(file))
+    assert (status, err.split(":")[0]) == (1, "NOT VALID (digest)")
 
 
 def test_the_list_tells_who_asked_and_what_is_next(run: Run, house: House) -> None:
@@ -83,7 +96,8 @@ def test_an_end_that_nobody_asked_for_is_said_so(run: Run, house: House) -> None
 def test_a_contract_that_has_ended_gets_no_credentials_again(run: Run, house: House) -> None:
     start(house)
     house.end_contracts()
-    sellers = "seller_id,name,region,marketplace_ids,tasks,refresh_token\nacme,Acme,eu,,pick_list,a-token\n"
+    head = "seller_id,name,region,marketplace_ids,tasks,refresh_token\n"
+    sellers = f"{head}acme,Acme,eu,{UK},pick_list,a-token\n"
     for words, stdin in (
         (("credential", "set", "refresh-token/acme-eu"), "a-token\n"),
         (("contract", "import", "-"), sellers),

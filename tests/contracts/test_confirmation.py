@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import Connection, create_engine, delete, insert, update
 
 from custody.bootstrap import House
+from custody.bootstrap import house as opened_anew
 from custody.certificates.certificate import canonical
 from custody.certificates.confirmation import TYPE, Confirmation, OrderAnswer, answer_for, render
 from custody.certificates.log_entry import Kind
 from custody.certificates.order_proof import judge
 from custody.certificates.proving import certificate_of
-from custody.certificates.signing import read_keys
+from custody.certificates.signing import new_key, read_keys
 from custody.certificates.verify_confirmation import verify_confirmation
 from custody.contracts.confirmation import LONGEST_REASON, MOST_LISTED, Asked, Confirmed
 from custody.contracts.contract import Contract
@@ -25,6 +26,7 @@ from custody.database.tables import certificates, legal_holds, purge_orders, qua
 from custody.errors import BadInput, PurgeUnsound
 from custody.orders.records import OrderRef
 from custody.retention.whereabouts import OrderState
+from custody.vault.secret_store import SIGNING_KEY
 
 from ..builders import ANN, NOW, Hands, add_contract, complete, keep, make_order, order_id, rows, unscanned
 from ..conftest import Database
@@ -249,6 +251,15 @@ def test_a_file_that_a_killed_run_did_not_write_is_written_by_the_next(
     lost.file.unlink()
     ask(house)
     assert lost.file.read_bytes() == content
+
+
+def test_certificates_that_a_former_key_signed_are_still_confirmed(house: House, contract: Contract) -> None:
+    house.secrets.write(SIGNING_KEY, new_key())
+    with opened_anew(house.settings) as anew:
+        made = anew.confirmer.confirm(Asked("acme-eu", "vera", "the seller asked"))
+    told = opened(house, made)
+    assert told.whole_contract is not None
+    assert told.whole_contract.erased == 3
 
 
 @pytest.mark.parametrize("what", ["certificate", "certificate of an order", "tombstone", "commitment"])

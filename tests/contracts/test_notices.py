@@ -15,7 +15,7 @@ import pytest
 from custody.bootstrap import House
 from custody.contracts.notices import Notice, Sender, of_contract, owe
 from custody.database.proof_tables import notices
-from custody.errors import BadInput, Unavailable
+from custody.errors import Unavailable
 from custody.settings import Settings
 
 from ..builders import NOW, rows
@@ -159,5 +159,18 @@ def test_two_senders_do_not_send_the_same_notice(house: House, tmp_path: Path) -
 
 def test_an_address_of_a_server_that_means_nothing_is_refused(house: House, tmp_path: Path) -> None:
     owed(house)
-    with pytest.raises(BadInput, match="smtp_url"):
-        sender(house, tmp_path, "mail.example").send_owed()
+    for url in ("mail.example", "smtp://mail.example:many", "smtp://[mail.example"):
+        with pytest.raises(Unavailable, match="correct it"):
+            sender(house, tmp_path, url).send_owed()
+
+
+def test_a_password_that_is_not_there_holds_up_no_file(house: House, tmp_path: Path) -> None:
+    owed(house)
+    owed(
+        house, msgspec.structs.replace(NOTICE, notice_id="later", send_to=(), due_at=NOW + timedelta(days=2))
+    )
+    missing = pytest.raises(Unavailable, match=r"contract-ended-acme-eu \(.*smtp/password")
+    with mail_server() as mail, missing:
+        sender(house, tmp_path, f"smtp://us@127.0.0.1:{mail.port}").send_owed()
+    sent = dict(rows(house, notices, "notice_id", "sent_at"))
+    assert sent == {"later": NOW, NOTICE.notice_id: None}

@@ -13,7 +13,7 @@ from custody.database.tables import contracts, ingest_cursors
 from custody.errors import BadInput
 from custody.orders.records import Purpose
 
-from ..builders import DE, NOW, UK, add_contract, make_contract, rows
+from ..builders import DE, NOW, UK, US, add_contract, make_contract, rows
 
 HEAD = "seller_id,name,region,marketplace_ids,tasks,refresh_token\n"
 TOKEN = "Atzr|canary-refresh-token"
@@ -35,7 +35,7 @@ def test_a_sellers_file_gives_contracts_and_their_tokens() -> None:
 
 
 def test_one_seller_in_two_regions_has_two_contracts() -> None:
-    both = read(f"A1,Acme,eu,{UK},pick_list,{TOKEN}", f"A1,Acme,na,{UK},pick_list,{TOKEN}")
+    both = read(f"A1,Acme,eu,{UK},pick_list,{TOKEN}", f"A1,Acme,na,{US},pick_list,{TOKEN}")
     assert [contract.contract_id for contract, _ in both] == ["a1-eu", "a1-na"]
 
 
@@ -46,6 +46,11 @@ def test_one_seller_in_two_regions_has_two_contracts() -> None:
         f"A1,Acme,moon,{UK},pick_list,{TOKEN}",
         f",Acme,eu,{UK},pick_list,{TOKEN}",
         f"A1,Acme,eu,{UK},pick_list,",
+        f"A1,,eu,{UK},pick_list,{TOKEN}",
+        f"../A1,Acme,eu,{UK},pick_list,{TOKEN}",
+        f"A1,Acme,eu,{US},pick_list,{TOKEN}",
+        f"A1,Acme,eu,,pick_list,{TOKEN}",
+        f"A1,Acme,eu,{TOKEN},pick_list,{UK}",
         "A1",
         f"A1,Acme,eu,{UK},pick_list,{TOKEN},one too many",
         f"A0,Fine again,eu,{UK},pick_list,{TOKEN}",

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import insert
 
 from custody.bootstrap import House
+from custody.certificates.receipt_file import verify_receipt
+from custody.certificates.signing import read_keys
 from custody.contracts import termination_check
 from custody.contracts.contract import Contract, ContractState
 from custody.contracts.termination import Stand
@@ -107,7 +109,7 @@ def test_a_held_order_stays_and_is_listed_while_the_rest_goes(house: House) -> N
     until = NOW + timedelta(days=90)
     place_hold(house, expires_at=until, order_ref=house.vault.ref(make_order(2).facts.order_id))
     contract = start(house)
-    assert house.terminator.complete("acme-eu") == Stand("acme-eu", "to be purged", 1, until)
+    assert house.terminator.complete("acme-eu") == Stand("acme-eu", "to be purged", 1, 1, until)
     assert len(rows(house, orders)) == 1
     assert len(rows(house, tombstones)) == 2
     assert house.key_ring.versions(contract.contract_id) != ()
@@ -121,6 +123,7 @@ def test_a_later_run_completes_the_end_when_the_hold_is_over(house: House, clock
     assert house.end_contracts()[0].did == {
         "contract_id": "acme-eu",
         "stage": "to be purged",
+        "left": 3,
         "withheld": 3,
         "until": "2026-11-30T12:00:00Z",
     }
@@ -133,7 +136,27 @@ def test_a_later_run_completes_the_end_when_the_hold_is_over(house: House, clock
 def test_a_hold_without_an_end_is_shown_as_such(house: House) -> None:
     place_hold(house)
     start(house)
-    assert house.terminator.purge("acme-eu") == Stand("acme-eu", "to be purged", 3, None)
+    assert house.terminator.purge("acme-eu") == Stand("acme-eu", "to be purged", 3, 3, None)
+
+
+def test_the_receipt_of_the_last_key_is_published_and_verified_by_anyone(house: House) -> None:
+    start(house)
+    house.terminator.complete("acme-eu")
+    folder = house.settings.certificates
+    document = (folder / "receipt-end-acme-eu.json").read_bytes()
+    keys, log_key = read_keys((folder / "jwks.json").read_bytes()), (folder / "log.vkey").read_text()
+    verdict = verify_receipt(document, keys, log_key=log_key)
+    assert verdict.receipt is not None, verdict
+    assert verdict.checkpoint is not None
+    assert verdict.receipt.contract_id == "acme-eu"
+    assert len(list(folder.glob("receipt-*"))) == 1, "the others are in their certificates"
+    passed = []
+    for position in range(len(document)):
+        tampered = bytearray(document)
+        tampered[position] ^= 1 << position % 8
+        if verify_receipt(bytes(tampered), keys, log_key=log_key).receipt is not None:
+            passed.append(position)
+    assert passed == []
 
 
 def test_a_token_in_memory_is_forgotten(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

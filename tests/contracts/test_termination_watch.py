@@ -88,7 +88,20 @@ def test_withheld_orders_are_alerted_with_their_number_and_day(house: House) -> 
     house.watch.look(NOW + timedelta(days=30))
     assert alerts(house) == ["early", "late", "overdue"]
     said = rows(house, incidents, "summary")
-    assert all("3 orders are still there, under a legal hold until 2027-02-18" in each for each in said)
+    assert all(
+        "3 orders are still there, 3 of them under a legal hold until 2027-02-18" in each for each in said
+    )
+
+
+def test_an_alert_names_no_hold_that_is_not_the_cause(house: House) -> None:
+    gone, until = make_order(2).facts.order_id, NOW + timedelta(days=90)
+    place_hold(house, expires_at=until, order_ref=house.vault.ref(gone))
+    contract = add_contract(house)
+    keep(house, contract, make_order(1))
+    approve(house)
+    house.watch.look(NOW + timedelta(days=20))
+    (said,) = (each for each in rows(house, incidents, "summary") if "early" in each)
+    assert said.endswith("1 orders are still there.")
 
 
 @pytest.mark.usefixtures("asked")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ..builders import UK
 from .amazon import CLIENT
 from .demos import demo, processes_of
 
@@ -51,8 +52,11 @@ def test_a_wrong_option_is_refused_in_a_sentence(
     ("file", "reason"),
     [
         ("seller_id,name,region,marketplace_ids,tasks\nA1,Ann,eu,M,pick_list\n", "refresh_token"),
-        (f"{HEADER}\nA1,Ann,eu,M,pick_list,Atzr|one\nA2,Bo,moon,M,pick_list,Atzr|secret-two\n", "Line 3"),
-        (f"{HEADER}\nA1,Ann,eu,M,juggling,Atzr|secret-two\n", "Line 2"),
+        (
+            f"{HEADER}\nA1,Ann,eu,{UK},pick_list,Atzr|one\nA2,Bo,moon,{UK},pick_list,Atzr|secret-two\n",
+            "Line 3",
+        ),
+        (f"{HEADER}\nA1,Ann,eu,{UK},juggling,Atzr|secret-two\n", "Line 2"),
         (f"{HEADER}\nA1,Ann,eu\n", "Line 2"),
         (f"{HEADER}\n", "no seller"),
     ],

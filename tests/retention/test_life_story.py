@@ -1,5 +1,6 @@
 """The life of one order, told from records alone: in every state, and without a personal value."""
 
+import io
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,17 @@ from sqlalchemy import insert, update
 from custody.bootstrap import House
 from custody.certificates.log_entry import Kind
 from custody.contracts.contract import Contract, TaskName
-from custody.database.tables import artifacts, certificates, legal_holds, orders, purge_orders, quarantine
+from custody.database.tables import (
+    artifacts,
+    certificates,
+    legal_holds,
+    order_keys,
+    orders,
+    purge_orders,
+    quarantine,
+)
 from custody.fulfillment.ledger import record
+from custody.fulfillment.shipments import ShipmentTable
 from custody.fulfillment.work import TaskState
 from custody.orders.records import OrderRef
 from custody.retention.life_story import LifeStory, tell
@@ -116,6 +126,20 @@ def test_an_erased_order_tells_its_certificate_its_place_in_the_log_and_that_its
     assert (gone.rule, gone.recipient_was_sealed, gone.tasks_done) == ("completed", True, 3)
     assert gone.erased_on == NOW.date()
     assert gone.proof.startswith("holds: leaf ")
+
+
+def test_an_erased_order_of_which_only_a_tracking_number_was_sealed_had_no_recipient(house: House) -> None:
+    contract = add_contract(house, tasks=frozenset({TaskName.CONFIRM_SHIPMENT}))
+    keep(house, contract, make_order(1, None))
+    table = ShipmentTable(house.engine, house.vault, b"k" * 32)
+    head = "order_id,carrier_code,tracking_number,ship_date"
+    assert table.take(io.StringIO(f"{head}\n{order_id(1)},UPS,TRK-1,2026-11-20\n"), NOW).new == 1
+    complete(house, contract, 1)
+    assert len(rows(house, order_keys)) == 1, "its key is one that a recipient could have had"
+    unscanned(house).purge(contract)
+    gone = told(house, 1).gone
+    assert gone is not None
+    assert not gone.recipient_was_sealed
 
 
 def test_a_proof_that_would_not_hold_is_called_broken(house: House, contract: Contract) -> None:

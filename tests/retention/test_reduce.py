@@ -1,7 +1,7 @@
 """Holds on fields: everything else of a due order goes, for good, and what is kept opens as before."""
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert, select, update
 
 from custody.bootstrap import House
+from custody.certificates.certificate import What
 from custody.contracts.contract import Contract, TaskName
 from custody.database.tables import (
     artifacts,
+    certificates,
+    legal_holds,
     order_keys,
     orders,
     purge_probes,
@@ -40,7 +43,19 @@ from custody.vault import envelope
 from custody.vault.envelope import RECIPIENT, Wrapper
 from custody.vault.vault import SHIPMENT, SLIP
 
-from ..builders import ANN, NOW, OLGA, Hands, add_contract, complete, keep, make_order, order_id, rows
+from ..builders import (
+    ANN,
+    NOW,
+    OLGA,
+    Hands,
+    add_contract,
+    complete,
+    keep,
+    make_order,
+    order_id,
+    rows,
+    unscanned,
+)
 
 PDF, PARCEL = b"%PDF canary slip", b'{"tracking_number":"TRK-CANARY"}'
 NAME = "recipient.name"
@@ -152,6 +167,88 @@ def test_exactly_the_held_fields_stay_whichever_they_are(
         for number, recipient in ((1, ANN), (2, OLGA)):
             assert opened(connection, house, contract, number) == expected(recipient, kept)
         assert opened(connection, house, contract, 3) == {RECIPIENT: ANN}
+        transaction.rollback()
+
+
+def claimed(house: House, purge_id: str) -> tuple[int, int, int, tuple[str, ...]]:
+    """Read what a certificate says of recipients, slips, parcels, and the kinds of fields."""
+    (document,) = [
+        document
+        for each, document in rows(house, certificates, "certificate_id", "document")
+        if each == purge_id
+    ]
+    what = msgspec.convert(msgspec.json.decode(document)["certificate"]["what"], What)
+    return what.sealed_records, what.artifacts, what.shipments, what.field_classes
+
+
+@pytest.fixture
+def alone(house: House) -> Contract:
+    """Give a contract whose only order is due, with a recipient, a slip and a parcel."""
+    made = add_contract(house)
+    keep(house, made, make_order(1))
+    add_records(house, made, 1)
+    complete(house, made, 1)
+    return made
+
+
+def first_and_last(house: House, contract: Contract, *fields: str) -> Iterator[Any]:
+    """Purge under a hold on fields and again without it; give what each certificate claims."""
+    hold_id = hold(house, contract, 1, *fields)
+    yield claimed(house, *unscanned(house).purge(contract).certificates)
+    let_go(house, hold_id)
+    yield claimed(house, *unscanned(house).purge(contract).certificates)
+
+
+def test_a_recipient_that_goes_in_two_parts_is_counted_once_by_the_second(
+    house: House, alone: Contract
+) -> None:
+    first, last = first_and_last(house, alone, NAME)
+    assert first == (0, 1, 1, ("recipient address", "packing slip", "tracking number"))
+    assert last == (1, 0, 0, ("recipient name",))
+    assert rows(house, tombstones, "was_sealed") == [True]
+
+
+def test_a_recipient_of_whom_nothing_is_held_is_counted_by_the_first_purge_and_not_forgotten(
+    house: House, alone: Contract
+) -> None:
+    first, last = first_and_last(house, alone, SHIPMENT)
+    assert first == (1, 1, 0, ("recipient name", "recipient address", "packing slip"))
+    assert last == (0, 0, 1, ("tracking number",))
+    assert rows(house, tombstones, "was_sealed") == [True]
+
+
+def test_an_order_that_never_had_a_recipient_gets_none_by_being_cut_down(house: House) -> None:
+    contract = add_contract(house)
+    keep(house, contract, make_order(1, None))
+    table = ShipmentTable(house.engine, house.vault, b"k" * 32)
+    head = "order_id,carrier_code,tracking_number,ship_date"
+    assert table.take(io.StringIO(f"{head}\n{order_id(1)},UPS,TRK-1,2026-11-20\n"), NOW).new == 1
+    complete(house, contract, 1)
+    first, last = first_and_last(house, contract, SHIPMENT)
+    assert first == (0, 0, 0, ())
+    assert last == (0, 0, 1, ("tracking number",))
+    assert rows(house, tombstones, "was_sealed") == [False]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kept=st.frozensets(st.sampled_from(HOLDABLE), min_size=1))
+def test_whatever_is_held_all_erasures_together_count_a_recipient_once(
+    house: House, contract: Contract, kept: frozenset[str]
+) -> None:
+    with house.engine.connect() as connection, connection.begin() as transaction:
+        place(connection, contract.contract_id, ref_of(house, 1), kept, "Inquiry 7", "HMRC", None, "me", NOW)
+        done = []
+        for now in (NOW, NOW + timedelta(hours=1)):
+            made = plan(connection, contract.contract_id, now)
+            assert made is not None
+            erasure = erase(connection, house.key_ring, made, now)
+            assert erasure is not None
+            done.append(erasure)
+            connection.execute(update(legal_holds).values(released_at=NOW))
+        total = done[0].recipients + done[1].recipients
+        assert total.records == 2
+        assert total.names == 2
+        assert 2 <= total.addresses <= 3  # that of order 1 may go in two parts
         transaction.rollback()
 
 

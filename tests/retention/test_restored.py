@@ -20,7 +20,14 @@ from custody.contracts import audit
 from custody.contracts.confirmation import Asked
 from custody.contracts.contract import Contract
 from custody.contracts.termination_request import answer, freeze
-from custody.database.proof_tables import confirmations, incidents, log_entries, metadata
+from custody.database.proof_tables import (
+    confirmations,
+    incidents,
+    log_entries,
+    metadata,
+    receipts,
+    terminations,
+)
 from custody.database.tables import (
     certificates,
     contracts,
@@ -181,6 +188,69 @@ def test_a_hold_that_no_purge_has_met_since_still_holds(
     assert len(rows(house, orders)) == 5
 
 
+def ask_for_end(house: House) -> None:
+    house.desk.ask_for_end("acme-eu", reason="the seller leaves", actor="ann", run="run 1")
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_the_request_for_an_end_is_not_forgotten_nor_its_thirty_days(
+    house: House, contract: Contract, dump: Callable[[], Restore], approved: bool
+) -> None:
+    restore = dump()
+    ask_for_end(house)
+    if approved:
+        house.desk.answer_end("acme-eu", approve=True, actor="bob")
+    before = rows(house, terminations)
+    restore()
+    assert rows(house, terminations) == [], "the dump does not know it"
+    assert rows(served(house), terminations) == before
+    assert rows(house, contracts, "state") == ["terminating"]
+
+
+@pytest.mark.parametrize("asked_before_the_dump", [False, True])
+def test_a_request_that_was_rejected_does_not_come_back(
+    house: House, contract: Contract, dump: Callable[[], Restore], asked_before_the_dump: bool
+) -> None:
+    if asked_before_the_dump:
+        ask_for_end(house)
+    restore = dump()
+    if not asked_before_the_dump:
+        ask_for_end(house)
+    house.desk.answer_end("acme-eu", approve=False, actor="bob")
+    house.purger.purge(contract)
+    restore()
+    assert rows(served(house), terminations) == []
+    assert rows(house, contracts, "state") == ["active"]
+
+
+def test_a_rejection_that_is_killed_after_its_commit_leaves_no_note_that_would_bring_it_back(
+    house: House, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_for_end(house)
+
+    def killed(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(house.desk, "_note", killed)
+    with pytest.raises(KeyboardInterrupt):
+        house.desk.answer_end("acme-eu", approve=False, actor="bob")
+    assert rows(served(house), terminations) == []
+    assert rows(house, incidents) == []
+
+
+def test_the_receipt_of_the_last_key_is_taken_back(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    restore = dump()
+    ask_for_end(house)
+    house.desk.answer_end("acme-eu", approve=True, actor="bob")
+    assert house.terminator.complete("acme-eu").stage == "finished"
+    before = rows(house, receipts)
+    restore()
+    assert rows(served(house), receipts) == before
+    assert "receipt-end-acme-eu" in {row.receipt_id for row in before}
+
+
 def test_a_confirmation_that_was_given_is_still_the_one_that_is_given(
     house: House, contract: Contract, dump: Callable[[], Restore]
 ) -> None:
@@ -280,3 +350,40 @@ def test_a_broken_mirror_is_an_incident_and_holds_up_no_erasure(house: House, co
         house.purger.purge(contract)
     assert order_id(9) not in rows(house, orders, "order_id")
     assert rows(house, incidents, "kind") == ["log_unsound"]
+
+
+def test_a_hold_that_was_released_after_the_dump_stays_released(
+    house: House, contract: Contract, dump: Callable[[], Restore]
+) -> None:
+    ref = house.vault.ref(order_id(1))
+    with house.engine.begin() as connection:
+        hold_id = holds.place(
+            connection, contract.contract_id, ref, (), "inquiry 7", "HMRC", None, "ada", NOW
+        )
+    house.purger.purge(contract)
+    restore = dump()
+    with house.engine.begin() as connection:
+        holds.release(connection, hold_id, "ada", NOW)
+    assert house.purger.purge(contract).orders == 1
+    restore()
+    served(house)
+    assert rows(house, legal_holds, "released_at") == [NOW]
+
+
+def test_an_erasure_is_missed_also_when_a_later_one_is_known(
+    house: House, contract: Contract, dump: Callable[[], Restore], clock: Hands
+) -> None:
+    """The plan of the missing one is older than that of a purge that the dump knows."""
+    other = add_contract(house, "zenith-eu")
+    keep(house, other, make_order(11))
+    complete(house, other, 11)
+    with house.engine.begin() as connection:
+        assert plan(connection, contract.contract_id, NOW)
+    clock.forward(hours=1)
+    house.purger.purge(other)
+    restore = dump()
+    house.purger.purge(contract)
+    house.log.mirror.checkpoint.unlink()
+    restore()
+    served(house)
+    assert not {order_id(each) for each in (1, 2, 3)} & set(rows(house, orders, "order_id"))

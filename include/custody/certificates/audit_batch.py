@@ -30,12 +30,10 @@ _CHUNK = 10_000  # rows held in memory at once
 def log_new_events(connection: Connection, now: datetime) -> LogEntry | None:
     """Log the events since the last batch, as the last of a transaction; None when there are none."""
     connection.execute(select(func.pg_advisory_xact_lock(BATCHING)))
-    logged = max((last for _, last, _ in _batches(connection)), default=0)
-    since = select(func.min(audit_events.c.event_id), func.max(audit_events.c.event_id)).where(
-        audit_events.c.event_id > logged
-    )
-    first, last = connection.execute(since).one()
-    if first is None:
+    first = max((last for _, last, _ in _batches(connection)), default=0) + 1
+    newest = select(func.max(audit_events.c.event_id)).where(audit_events.c.event_id >= first)
+    last = connection.execute(newest).scalar_one()
+    if last is None:
         return None
     subject = f"events-{first}-{last}"
     return append(connection, Kind.AUDIT_BATCH, subject, digest_of_events(connection, first, last), now)
@@ -59,7 +57,14 @@ def digest_of_events(connection: Connection, first: int, last: int) -> str:
 def check_batches(connection: Connection, findings: Findings) -> int:
     """Hold every logged batch against the events that are there; give how many batches there are."""
     batches, lost = list(_batches(connection)), _lost(connection)
-    for first, last, digest in batches:
+    before = select(func.count()).where(audit_events.c.event_id < 1)
+    if connection.execute(before).scalar_one():
+        findings.add(Fault.UNLOGGED, "There are audit events before the first that was ever written.")
+    expected = 1
+    for first, last, digest in sorted(batches):
+        if first != expected:
+            findings.add(Fault.GAP, f"No batch speaks of the audit events {expected} to {first - 1}.")
+        expected = last + 1
         if digest_of_events(connection, first, last) == digest:
             continue
         if any(after < last and first <= until for after, until in lost):

@@ -12,6 +12,7 @@ from custody.certificates.certificate import Certificate, Signed, digest_of, pay
 from custody.certificates.confirmation import Confirmation, without_log
 from custody.certificates.log_entry import Kind, LogEntry
 from custody.certificates.receipt import Receipt
+from custody.certificates.receipt_file import SignedReceipt, is_receipt_alone
 from custody.certificates.verify_confirmation import Signed as SignedConfirmation
 from custody.certificates.verify_confirmation import looks_like_one
 from custody.database.proof_tables import confirmations, receipts
@@ -32,7 +33,7 @@ def take_back(connection: Connection, directory: Path, lost: Sequence[LogEntry])
     for file in sorted(directory.glob("*-*.json")):
         try:
             content = file.read_bytes()
-            rows = list(_confirmation(content) if looks_like_one(content) else _rows(content))
+            rows = list(_rows(content))
         except (msgspec.DecodeError, UnicodeError):
             continue
         for kind, table, subject, row in rows:
@@ -44,6 +45,15 @@ def take_back(connection: Connection, directory: Path, lost: Sequence[LogEntry])
 
 
 def _rows(content: bytes) -> Iterator[Row]:
+    if looks_like_one(content):
+        yield _confirmation(content)
+    elif is_receipt_alone(content):
+        yield _receipt(msgspec.json.decode(content, type=SignedReceipt).jws)
+    else:
+        yield from _certificate(content)
+
+
+def _certificate(content: bytes) -> Iterator[Row]:
     signed = msgspec.json.decode(content, type=Signed)
     payload = payload_of(signed.jws)
     said = msgspec.json.decode(payload, type=Certificate)
@@ -60,37 +70,33 @@ def _rows(content: bytes) -> Iterator[Row]:
         },
     )
     if signed.receipt is not None:
-        destroyed = payload_of(signed.receipt)
-        receipt = msgspec.json.decode(destroyed, type=Receipt)
-        yield (
-            Kind.RECEIPT,
-            receipts,
-            receipt.receipt_id,
-            {
-                "receipt_id": receipt.receipt_id,
-                "purge_id": receipt.purge_id,
-                "contract_id": receipt.contract_id,
-                "digest": digest_of(destroyed),
-                "document": signed.receipt,
-            },
-        )
+        yield _receipt(signed.receipt)
 
 
-def _confirmation(content: bytes) -> Iterator[Row]:
+def _receipt(token: str) -> Row:
+    payload = payload_of(token)
+    receipt = msgspec.json.decode(payload, type=Receipt)
+    row: dict[str, object] = {
+        "receipt_id": receipt.receipt_id,
+        "purge_id": receipt.purge_id,
+        "contract_id": receipt.contract_id,
+        "digest": digest_of(payload),
+        "document": token,
+    }
+    return Kind.RECEIPT, receipts, receipt.receipt_id, row
+
+
+def _confirmation(content: bytes) -> Row:
     payload = payload_of(msgspec.json.decode(content, type=SignedConfirmation).jws)
     said = msgspec.json.decode(payload, type=Confirmation)
-    yield (
-        Kind.CONFIRMATION,
-        confirmations,
-        said.confirmation_id,
-        {
-            "confirmation_id": said.confirmation_id,
-            "contract_id": said.who.contract_id,
-            "digest": digest_of(payload),
-            "document": without_log(content),
-            "asked_by": said.asked_by,
-        },
-    )
+    row: dict[str, object] = {
+        "confirmation_id": said.confirmation_id,
+        "contract_id": said.who.contract_id,
+        "digest": digest_of(payload),
+        "document": without_log(content),
+        "asked_by": said.asked_by,
+    }
+    return Kind.CONFIRMATION, confirmations, said.confirmation_id, row
 
 
 def _put(connection: Connection, table: Table, row: dict[str, object]) -> None:

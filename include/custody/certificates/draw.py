@@ -24,7 +24,7 @@ from custody.certificates.certificate import (
 from custody.contracts.contract import Contract
 from custody.errors import PurgeUnsound
 from custody.retention.clock import Rule
-from custody.retention.records import Evidence
+from custody.retention.records import Erasure, Evidence
 
 SOURCES = {
     Rule.COMPLETED: "Processor's data policy, PII Data Retention: not stored beyond the task",
@@ -37,7 +37,6 @@ SOURCES = {
     Rule.REQUESTED: "Amazon Data Protection Policy §1.7: within 30 days of the request",
     Rule.AUTHORIZATION_LOST: "Amazon Data Protection Policy §1.7: within 30 days of lost access",
 }
-FIELD_CLASSES = ("recipient name", "recipient address", "packing slip", "tracking number")
 CRYPTOGRAPHIC = "rows deleted; survivors' keys rewrapped; contract key version destroyed"
 ROWS_ONLY = "rows deleted; the batch held no sealed record, so no key was destroyed"
 STORES = ("PostgreSQL", "contract key ring")
@@ -57,12 +56,12 @@ def draw_up(processor: Party, contract: Contract, evidence: Evidence, now: datet
         who=Who(processor, Party(contract.name, id=contract.seller_id), contract.contract_id),
         what=What(
             orders=plan.orders,
-            sealed_records=plan.probes,
+            sealed_records=erasure.recipients.records,
             artifacts=erasure.deleted["artifacts"],
             shipments=erasure.deleted["shipments"],
             merkle_root=plan.merkle_root,
             plan_digest=plan.digest,
-            field_classes=FIELD_CLASSES if plan.probes else (),
+            field_classes=_field_classes(erasure),
             stores=STORES,
             reduced=plan.reduced,
         ),
@@ -93,6 +92,17 @@ def draw_up(processor: Party, contract: Contract, evidence: Evidence, now: datet
         approved_by=evidence.approved_by or BY_RULE,
         not_claimed=_not_claimed(evidence),
     )
+
+
+def _field_classes(erasure: Erasure) -> tuple[str, ...]:
+    """Name the kinds of personal fields of which at least one was there and is erased."""
+    erased = {
+        "recipient name": erasure.recipients.names,
+        "recipient address": erasure.recipients.addresses,
+        "packing slip": erasure.deleted["artifacts"],
+        "tracking number": erasure.deleted["shipments"],
+    }
+    return tuple(name for name, orders in erased.items() if orders)
 
 
 def _searched(evidence: Evidence) -> Residue:

@@ -14,9 +14,10 @@ from custody.certificates.draw import draw_up
 from custody.certificates.log import Log, append
 from custody.certificates.log_entry import Kind
 from custody.certificates.page import page
-from custody.certificates.public_keys import public_keys, publish_keys
+from custody.certificates.public_keys import known_keys, public_keys, publish_keys
 from custody.certificates.receipt import receipt_for
-from custody.certificates.receipt_store import issue_receipt, receipt_of
+from custody.certificates.receipt_file import laid_out
+from custody.certificates.receipt_store import issue_receipt, receipt_of, receipts_alone
 from custody.certificates.signing import Signer
 from custody.contracts.contract import Contract
 from custody.database.tables import certificates, purges
@@ -91,6 +92,11 @@ class Issuer:
         signers = (self._signer, self._receipt_signer)
         return canonical({"keys": public_keys(signers, self._log.verifier_key())})
 
+    def known_keys(self) -> tuple[bytes, str]:
+        """Give the JWK set and the log's keys with those of former years, for what they signed."""
+        signers = (self._signer, self._receipt_signer)
+        return known_keys(self._directory, signers, self._log.verifier_key())
+
     def publish(self, contract_id: str) -> None:
         """Sign what is new in the log, and write the files of a contract that are not there yet."""
         self.publish_log()
@@ -106,6 +112,11 @@ class Issuer:
                 if not shown.exists():
                     keys = self.public_keys(), self._log.verifier_key()
                     files.write_new(shown, page(file.read_text(), *keys))
+            for receipt_id, token in receipts_alone(connection, contract_id).items():
+                file = self._directory / f"{receipt_id}.json"
+                if not file.exists():
+                    proof = self._log.prove(Kind.RECEIPT, receipt_id)
+                    files.write_new(file, laid_out(token, proof).encode())
 
     def publish_log(self) -> Checkpoint | None:
         """Sign what is new in the log, and have it time-stamped where an authority is configured."""

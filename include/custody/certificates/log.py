@@ -198,6 +198,12 @@ class Log:
             raise LogUnsound(
                 f"{self.mirror.file} holds {held} entries, the log {size}; run `custody log verify`."
             )
+        checkpoint = self._read(note, "the database")
+        end, _ = end_of(connection)
+        if checkpoint.size != size or size > end or frontier_of(connection, size).root() != checkpoint.root:
+            raise LogUnsound(
+                f"The stored checkpoint of {size} entries is not one of this log; run `custody log verify`."
+            )
         self.mirror.extend(leaf(each) for each in entries(connection, held, size))
         self.mirror.show(note)
-        return self._read(note, "the database")
+        return checkpoint

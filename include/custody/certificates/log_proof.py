@@ -43,7 +43,8 @@ def check_log_proof(proof: LogProof, kind: Kind, subject: str, digest: str, log_
 
 def log_key_among(keys: KeySet) -> str | None:
     """Give the log's public keys of a JWK set as the lines of ``log.vkey``; None when it has none."""
-    mine = (key.as_dict(private=False) for key in keys.keys if key.get(ROLE) == Role.LOG)
+    named = (key.as_dict(private=False) for key in keys.keys if key.get(ROLE) == Role.LOG)
+    mine = (each for each in named if (each.get("kty"), each.get("crv")) == ("OKP", "Ed25519"))
     return "".join(verifier_key_of({**each}) for each in mine) or None
 
 

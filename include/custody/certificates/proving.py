@@ -71,7 +71,7 @@ def certificate_of(connection: Connection, certificate_id: str) -> Certificate:
     document = connection.execute(query).scalar()
     if document is None:
         raise BadInput(
-            f"Purge {certificate_id} has no certificate yet; the next run of purge_orders completes it."
+            f"Purge {certificate_id} has no certificate; the next purge completes it, or an incident tells."
         )
     return msgspec.json.decode(document, type=_Readable).certificate
 

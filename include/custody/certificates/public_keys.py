@@ -23,15 +23,20 @@ def publish_keys(directory: Path, signers: Sequence[Signer], verifier_key: str) 
 
     Keys of former years stay in both, for what they signed.
     """
-    jwks, log_key = directory / JWKS, directory / LOG_KEY
-    before = _read(jwks)
-    known = msgspec.json.decode(before)["keys"] if before else []
+    keys, log_keys = known_keys(directory, signers, verifier_key)
+    for file, content in ((directory / JWKS, keys), (directory / LOG_KEY, log_keys.encode())):
+        _replace(file, _read(file), content)
+
+
+def known_keys(directory: Path, signers: Sequence[Signer], verifier_key: str) -> tuple[bytes, str]:
+    """Give the present public keys with those of former years: what both files have to hold."""
+    before = _read(directory / JWKS)
+    former = msgspec.json.decode(before)["keys"] if before else []
     mine = public_keys(signers, verifier_key)
     values = {each["x"] for each in mine}
-    _replace(jwks, before, canonical({"keys": [*(each for each in known if each["x"] not in values), *mine]}))
-    lines = _read(log_key).decode()
-    if verifier_key not in lines.splitlines(keepends=True):
-        _replace(log_key, lines.encode(), (lines + verifier_key).encode())
+    keys = canonical({"keys": [*(each for each in former if each["x"] not in values), *mine]})
+    lines = _read(directory / LOG_KEY).decode()
+    return keys, lines if verifier_key in lines.splitlines(keepends=True) else lines + verifier_key
 
 
 def _read(file: Path) -> bytes:

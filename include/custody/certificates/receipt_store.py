@@ -11,6 +11,7 @@ from custody.certificates.log_store import append
 from custody.certificates.receipt import TYPE, Receipt
 from custody.certificates.signing import Signer
 from custody.database.proof_tables import receipts
+from custody.database.tables import certificates
 
 
 def issue_receipt(connection: Connection, signer: Signer, receipt: Receipt, at: datetime) -> str:
@@ -38,3 +39,16 @@ def receipt_of(connection: Connection, purge_id: str) -> str | None:
     """Give the JWS of a purge's receipt; None when it destroyed no key."""
     query = select(receipts.c.document).where(receipts.c.purge_id == purge_id)
     return connection.execute(query).scalar_one_or_none()
+
+
+def receipts_alone(connection: Connection, contract_id: str) -> dict[str, str]:
+    """Give the receipts of a contract that no certificate has with it, each with its JWS.
+
+    They are that of the contract's last key, and those of purges that are not certified.
+    """
+    query = (
+        select(receipts.c.receipt_id, receipts.c.document)
+        .outerjoin(certificates, certificates.c.certificate_id == receipts.c.purge_id)
+        .where(receipts.c.contract_id == contract_id, certificates.c.certificate_id.is_(None))
+    )
+    return dict(connection.execute(query).tuples().all())

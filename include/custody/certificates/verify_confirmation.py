@@ -63,7 +63,7 @@ def looks_like_one(document: bytes) -> bool:
     """Tell whether a file says that it is a confirmation; what it holds is not judged."""
     try:
         return "confirmation" in msgspec.json.decode(document, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):  # the last: nested without end
         return False
 
 

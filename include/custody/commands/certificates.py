@@ -30,15 +30,18 @@ def verify(
     """Verify a certificate offline: exit 0 valid, 1 not valid, 2 unreadable, 3 valid, but not compared.
 
     A page or a sheet is also made anew from what is signed in it, and compared byte by byte; 3 says that
-    another version made it, so that what it shows could not be compared. A confirmation's file is
-    verified as well.
+    another version made it, so that what it shows could not be compared. The file of a confirmation,
+    or of the receipt of a contract's last key, is verified as well.
     """
     from custody.certificates.forms import Form, Shown, form_of, shown
+    from custody.certificates.receipt_file import is_receipt_alone
     from custody.certificates.verify_confirmation import looks_like_one
 
     document, keys, log = files_at(file, jwks, log_key)
     if looks_like_one(document):
         return confirmations.report(document, _known(keys), log, order)
+    if is_receipt_alone(document):
+        return _report_receipt(document, _known(keys), log)
     verdict = judged(document, keys, log)
     found = verdict.certificate
     if found is None:
@@ -132,6 +135,25 @@ def _known(keys: bytes) -> "KeySet":
         return read_keys(keys)
     except ValueError:
         stop("unreadable: the file of public keys is not a JWK set; give one with --jwks.", UNREADABLE)
+
+
+def _report_receipt(document: bytes, keys: "KeySet", log_key: str | None) -> None:
+    from custody.certificates.receipt_file import verify_receipt
+
+    verdict = verify_receipt(document, keys, log_key=log_key)
+    found = verdict.receipt
+    if found is None:
+        stop(f"NOT VALID ({verdict.problem}): {verdict.detail}", INVALID)
+    logged = (
+        f"in the log of {verdict.checkpoint.size} entries" if verdict.checkpoint else "not yet in the log"
+    )
+    out.print(f"valid, {logged}: {found.receipt_id}", highlight=False, markup=False)
+    out.print(
+        f"Keys {', '.join(found.keys_destroyed)} of {found.contract_id}, destroyed "
+        f"{found.destroyed_at:%Y-%m-%d %H:%M:%S} UTC: {found.how}",
+        highlight=False,
+        markup=False,
+    )
 
 
 def _in_short(found: "Certificate") -> str:

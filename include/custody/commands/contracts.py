@@ -41,22 +41,12 @@ def import_contracts(
 ) -> None:
     """Register the sellers of a CSV file; tokens go straight into the secret store."""
     from custody.contracts import registry
-    from custody.contracts.termination_record import require_going_on
-    from custody.vault.secret_store import refresh_token_of
 
     with at_home() as house:
-        now = house.clock()
-        first = now - _reach(house, reach_days)
+        reach = _reach(house, reach_days)
         with opened(file) as stream:
-            sellers = registry.read_sellers(stream, now)
-        new = 0
-        for contract, token in sellers:
-            with house.engine.begin() as connection:
-                require_going_on(connection, contract.contract_id)
-                house.secrets.write(refresh_token_of(contract.contract_id), token.encode())
-                new += registry.add(
-                    connection, house.key_ring, contract, first_pull_from=first, actor=actor()
-                )
+            sellers = registry.read_sellers(stream, house.clock())
+        new = sum(house.desk.take(each, token, reach=reach, actor=actor()) for each, token in sellers)
     out.print(f"{new} contracts added, {len(sellers) - new} were there already.")
 
 

@@ -34,10 +34,12 @@ def at_home(*, as_it_is: bool = False) -> Iterator["House"]:
 def reachable() -> Iterator[None]:
     """Say in one sentence that the database is not there, or not made yet."""
     from psycopg.errors import UndefinedTable
-    from sqlalchemy.exc import OperationalError, ProgrammingError
+    from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
     try:
         yield
+    except ArgumentError:
+        raise BadInput("database_url is no address of a database; correct it.") from None
     except OperationalError:
         raise BadInput(
             "The database cannot be reached; start it, or correct database_url and its password."
@@ -72,10 +74,10 @@ def write(output: Path, content: bytes) -> None:
         return
     try:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
     except OSError as error:
         raise BadInput(f"{output} cannot be written: {error.strerror}.") from None
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
 
 
 def text(file: Path) -> str:

@@ -19,12 +19,10 @@ def terminate(
     reason: Annotated[str, typer.Option(help="Why it ends; without personal data.")],
 ) -> None:
     """Ask for the end of a contract: nothing more is pulled; a second person approves it in Airflow."""
-    from custody.contracts.termination_request import COMMAND_LINE, freeze
+    from custody.contracts.termination_request import COMMAND_LINE
 
-    with at_home() as house, house.engine.begin() as connection:
-        asked = freeze(
-            connection, contract, reason=reason, actor=actor(), run=COMMAND_LINE, now=house.clock()
-        )
+    with at_home() as house:
+        asked = house.desk.ask_for_end(contract, reason=reason, actor=actor(), run=COMMAND_LINE)
     out.print(
         f"{contract} is frozen: nothing more is pulled. By {_time(asked.deadline_at)} everything is gone.",
         highlight=False,
@@ -64,21 +62,22 @@ def show(
 ) -> None:
     """Show how far the end of a contract is, and its notices."""
     from custody.contracts.notices import of_contract
-    from custody.contracts.termination_check import withheld_until
+    from custody.contracts.termination_check import left_of
     from custody.contracts.termination_record import find
 
     with at_home() as house, house.engine.connect() as connection:
         found = find(connection, contract)
         if found is None:
             raise BadInput(f"Nobody asks for the end of {contract}; `custody termination list` shows others.")
-        left, until = withheld_until(connection, found.contract_id, house.clock())
+        left = left_of(connection, found.contract_id, house.clock())
         sent = of_contract(connection, contract)
         files = {each: str(house.sender.file_of(each)) for each in sent}
     shown = {
         **msgspec.to_builtins(found),
         "stage": found.stage,
-        "orders_left": left,
-        "held_until": until,
+        "orders_left": left.orders,
+        "orders_withheld": left.withheld,
+        "held_until": left.until,
         "notices": files,
     }
     if as_json:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Table, func, or_, select
@@ -10,11 +11,20 @@ from sqlalchemy import Connection, Table, func, or_, select
 from custody.certificates.certificate import Certificate, Withheld
 from custody.certificates.confirmation import Batch, FieldClass, Period, StillHeld, WholeContract
 from custody.certificates.draw import SOURCES
-from custody.database.tables import artifacts, certificates, orders, quarantine, shipments, tombstones
+from custody.database.tables import (
+    artifacts,
+    certificates,
+    orders,
+    purges,
+    quarantine,
+    shipments,
+    tombstones,
+)
 from custody.errors import PurgeUnsound
 from custody.orders.records import ContractId
 from custody.retention.clock import Rule
 from custody.retention.due import due_and_not_held, withheld
+from custody.retention.records import Evidence
 
 Judge = Callable[[bytes], Certificate | None]
 
@@ -25,23 +35,19 @@ def account(connection: Connection, contract_id: ContractId, judge: Judge, now: 
     ``judge`` gives the certificate of a file that verifies. Raises PurgeUnsound when one does not,
     or when its orders are not those on record.
     """
-    held, buried = _by_month(connection, contract_id)
+    placed = _by_month(connection, contract_id)
     proved = list(_certified(connection, contract_id, judge))
     kept = tuple(Withheld(*msgspec.structs.astuple(each)) for each in withheld(connection, contract_id, now))
     still = tuple(_still_held(connection, contract_id, now))
-    gone, here = sum(buried.values()), sum(held.values())
-    certified = sum(each.what.orders for each, _ in proved)
+    here = placed.held.total()
     return WholeContract(
-        orders=gone + here,
-        erased=certified,
-        uncertified=gone - certified,
+        orders=placed.erased.total() + placed.uncertified.total() + here,
+        erased=placed.erased.total(),
+        uncertified=placed.uncertified.total(),
         held=here,
         kept_due=here - sum(each.orders for each in still),
         quarantined=_count(connection, quarantine, contract_id),
-        periods=tuple(
-            Period(month, held[month] + buried[month], buried[month], held[month])
-            for month in sorted(held.keys() | buried.keys())
-        ),
+        periods=tuple(placed.periods()),
         field_classes=tuple(_field_classes(connection, contract_id, [each for each, _ in proved])),
         batches=tuple(_batch(each, digest) for each, digest in proved),
         still_held=still,
@@ -53,17 +59,36 @@ class _Readable(msgspec.Struct, frozen=True):
     digest: str
 
 
-def _by_month(connection: Connection, contract_id: ContractId) -> tuple[Counter[str], Counter[str]]:
-    """Count the orders held and erased by the month, UTC, in which they were placed."""
-    counted: list[Counter[str]] = []
-    for table, placed in (
-        (orders, func.timezone("UTC", orders.c.created_at)),
-        (tombstones, tombstones.c.created_on),
-    ):
-        month = func.to_char(placed, "YYYY-MM")
-        query = select(month, func.count()).where(table.c.contract_id == contract_id).group_by(month)
-        counted.append(Counter(dict(connection.execute(query).tuples().all())))
-    return counted[0], counted[1]
+class _Placed(NamedTuple):
+    """Orders by the month, UTC, in which they were placed; ``erased`` are those under a certificate."""
+
+    held: Counter[str]
+    erased: Counter[str]
+    uncertified: Counter[str]
+
+    def periods(self) -> Iterator[Period]:
+        """Give the account of each month; its orders are those of all three kinds."""
+        for month in sorted({month for each in self for month in each}):
+            counts = [each[month] for each in self]
+            yield Period(month, sum(counts), self.erased[month], self.held[month])
+
+
+def _by_month(connection: Connection, contract_id: ContractId) -> _Placed:
+    """Count the orders that are held, erased, and erased without a certificate."""
+    placed = _Placed(Counter(), Counter(), Counter())
+    month = func.to_char(func.timezone("UTC", orders.c.created_at), "YYYY-MM")
+    here = select(month, func.count()).where(orders.c.contract_id == contract_id).group_by(month)
+    placed.held.update(dict(connection.execute(here).tuples().all()))
+    month = func.to_char(tombstones.c.created_on, "YYYY-MM")
+    gone = (
+        select(month, func.count(), func.count(certificates.c.certificate_id))
+        .outerjoin_from(tombstones, certificates, certificates.c.certificate_id == tombstones.c.purge_id)
+        .where(tombstones.c.contract_id == contract_id)
+    )
+    for name, number, certified in connection.execute(gone.group_by(month)):
+        placed.erased[name] += certified
+        placed.uncertified[name] += number - certified
+    return placed
 
 
 def _certified(
@@ -112,20 +137,31 @@ def _batch(certificate: Certificate, digest: str) -> Batch:
 def _field_classes(
     connection: Connection, contract_id: ContractId, proved: list[Certificate]
 ) -> Iterator[FieldClass]:
-    """Count sealed records by kind: those held, and with them those that were erased under certificates."""
+    """Count sealed records by kind: those held, and with them those that were erased, certified or not."""
     recipients = select(func.count()).where(orders.c.contract_id == contract_id, orders.c.sealed.is_not(None))
     held = {
         "recipient name and address": connection.execute(recipients).scalar_one(),
         "packing slip": _count(connection, artifacts, contract_id),
         "tracking number": _count(connection, shipments, contract_id),
     }
-    erased = (
-        sum(each.what.sealed_records for each in proved),
-        sum(each.what.artifacts for each in proved),
-        sum(each.what.shipments for each in proved),
+    erased = [(each.what.sealed_records, each.what.artifacts, each.what.shipments) for each in proved]
+    erased += _uncertified(connection, contract_id)
+    for place, (name, here) in enumerate(held.items()):
+        yield FieldClass(name, here + sum(each[place] for each in erased), here)
+
+
+def _uncertified(connection: Connection, contract_id: ContractId) -> Iterator[tuple[int, int, int]]:
+    """Give the recipients, slips and parcels that each purge without a certificate has erased."""
+    query = (
+        select(purges.c.evidence)
+        .outerjoin(certificates, certificates.c.certificate_id == purges.c.purge_id)
+        .where(purges.c.contract_id == contract_id, certificates.c.certificate_id.is_(None))
     )
-    for (name, here), gone in zip(held.items(), erased, strict=True):
-        yield FieldClass(name, here + gone, here)
+    for written in connection.execute(query).scalars():
+        erasure = msgspec.convert(written, Evidence).erasure
+        if erasure is not None:
+            counted = erasure.deleted
+            yield erasure.recipients.records, counted[artifacts.name], counted[shipments.name]
 
 
 def _still_held(connection: Connection, contract_id: ContractId, now: datetime) -> Iterator[StillHeld]:

@@ -3,6 +3,7 @@
 The application can add events and read them; the database lets it neither change nor remove one.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -67,6 +68,14 @@ def events(
     return [msgspec.convert(row, AuditEvent, from_attributes=True) for row in connection.execute(query)]
 
 
+def same_person(one: str, other: str) -> bool:
+    """Tell whether two actors are one person, whichever way they came: ``airflow, ada`` and ``Ada``.
+
+    In doubt they are: what is left of a name after its last comma is compared.
+    """
+    return _name(one) == _name(other)
+
+
 def terms_of(contract: Contract) -> dict[str, Detail]:
     """Give what an event says of a contract's terms; its contacts are counted, not named."""
     return {
@@ -75,3 +84,11 @@ def terms_of(contract: Contract) -> dict[str, Detail]:
         "tasks": sorted(contract.tasks),
         "contacts": len(contract.contacts),
     }
+
+
+def _name(actor: str) -> str:
+    name = unicodedata.normalize("NFKC", actor.rpartition(",")[2])
+    shown = (
+        each for each in name if unicodedata.category(each) != "Cf"
+    )  # what nobody sees makes no other person
+    return "".join(shown).strip().casefold()

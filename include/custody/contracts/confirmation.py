@@ -109,10 +109,11 @@ class Confirmer:
 
     def _drawn_up(self, confirmation_id: str, contract: Contract, asked: Asked) -> Confirmation:
         now, refs = self.clock(), tuple(dict.fromkeys(asked.refs))
-        keys = read_keys(self.issuer.public_keys())
+        known, log_keys = self.issuer.known_keys()
+        keys = read_keys(known)
 
         def judge(certificate: bytes) -> Certificate | None:
-            return verify(certificate, keys, log_key=self.log.verifier_key()).certificate
+            return verify(certificate, keys, log_key=log_keys).certificate
 
         with _snapshot(self.engine) as connection:  # (2)
             whole = None if refs else account(connection, contract.contract_id, judge, now)

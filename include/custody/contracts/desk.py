@@ -1,4 +1,4 @@
-"""What people do with contracts and holds, whether they type a command or fill in a form.
+"""What people do with contracts, their ends and holds, whether they type a command or fill in a form.
 
 Each act is one transaction with its audit event, and is then noted in the journal of erasures, so that
 a restored database does not forget it.
@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from custody.contracts import changes, registry
+from custody.contracts import changes, registry, termination_request
 from custody.contracts.changes import Change
 from custody.contracts.contract import Contract
+from custody.contracts.termination_record import Termination, require_going_on
+from custody.contracts.termination_request import Answer
 from custody.database.tables import contracts
 from custody.errors import BadInput
 from custody.orders.records import ContractId
@@ -23,7 +25,7 @@ from custody.vault.secret_store import FileSecretStore, refresh_token_of
 
 
 class Desk:
-    """Takes what people want of contracts and holds; ``actor`` is who wants it."""
+    """Takes what people want of contracts, their ends and holds; ``actor`` is who wants it."""
 
     def __init__(
         self,
@@ -64,6 +66,19 @@ class Desk:
             )
         self._note(contract.contract_id)
 
+    def take(self, contract: Contract, token: str, *, reach: timedelta, actor: str) -> bool:
+        """Register a contract of a sellers' file; for one that is there only its token, and False.
+
+        Raises ContractFrozen for one whose end is decided.
+        """
+        with self._engine.begin() as connection:
+            require_going_on(connection, contract.contract_id)
+            self._secrets.write(refresh_token_of(contract.contract_id), token.encode())
+            first = self._clock() - reach
+            added = registry.add(connection, self._key_ring, contract, first_pull_from=first, actor=actor)
+        self._note(contract.contract_id)
+        return added
+
     def change(self, contract_id: str, wanted: Change, *, actor: str, grace: timedelta) -> Contract:
         """Change a contract's terms, and give it as it is then."""
         now = self._clock()
@@ -98,6 +113,26 @@ class Desk:
             contract_id = holds.get(connection, hold_id).contract_id
         self._note(contract_id)
         return done
+
+    def ask_for_end(self, contract_id: str, *, reason: str, actor: str, run: str) -> Termination:
+        """Ask for a contract's end by ``termination_request.freeze``, with its 30 days on record outside."""
+        now = self._clock()
+        with self._engine.begin() as connection:
+            asked = termination_request.freeze(
+                connection, contract_id, reason=reason, actor=actor, run=run, now=now
+            )
+        self._note(asked.contract_id)
+        return asked
+
+    def answer_end(self, contract_id: str, *, approve: bool, actor: str) -> Answer:
+        """Answer the request for a contract's end, by ``termination_request.answer``."""
+        known, now = ContractId(contract_id), self._clock()
+        with self._engine.begin() as connection:
+            said = termination_request.answer(connection, known, approve=approve, actor=actor, now=now)
+            if said is Answer.REJECTED:  # a note that outlives its row would bring the request back
+                self._journal.note_rows(connection, known)
+        self._note(known)
+        return said
 
     def _note(self, contract_id: ContractId) -> None:
         with self._engine.connect() as connection:

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from custody.database.proof_tables import notices
-from custody.errors import BadInput, Unavailable
+from custody.errors import BadInput, CustodyError, Unavailable
 from custody.settings import LOOPBACK, Settings
 from custody.vault import files
 
@@ -77,7 +77,7 @@ class Sender:
     def send_owed(self) -> int:
         """Send every notice that is owed, and give how many were; one that fails holds up no other.
 
-        Raises Unavailable in the end, naming those that the mail server did not take. Two processes do
+        Raises Unavailable in the end, naming those that were not sent, and why. Two processes do
         not send the same one: each is held while it is sent.
         """
         query = select(notices.c.notice_id).where(notices.c.sent_at.is_(None)).order_by(notices.c.due_at)
@@ -87,12 +87,14 @@ class Sender:
         for notice_id in owed:
             try:
                 sent += self._send(notice_id)
-            except (OSError, smtplib.SMTPException) as error:  # their texts may quote addresses
+            except CustodyError as error:
+                failed.append(f"{notice_id} ({error})")
+            except (OSError, ValueError, smtplib.SMTPException) as error:  # their texts may quote addresses
                 failed.append(f"{notice_id} ({type(error).__name__})")
         if failed:
             raise Unavailable(
-                f"Notices not taken by the mail server: {', '.join(failed)}. They are sent again later; "
-                "correct smtp_url or the contract's contacts if it stays so."
+                f"Notices not sent by mail: {', '.join(failed)}. They are sent again later; "
+                "correct smtp_url, its password or the contract's contacts if it stays so."
             )
         return sent
 
@@ -104,7 +106,7 @@ class Sender:
                 return False
             files.write_new(self.file_of(notice_id), _to_read(row).encode())
             if self._settings.smtp_url is not None and row["send_to"]:
-                with _server(urlsplit(self._settings.smtp_url), self._read_secret) as server:
+                with _server(self._settings.smtp_url, self._read_secret) as server:
                     server.send_message(self._message(row))
             connection.execute(
                 update(notices)
@@ -132,13 +134,12 @@ def _to_read(row: RowMapping) -> str:
 
 
 @contextmanager
-def _server(address: SplitResult, read_secret: Callable[[str], bytes]) -> Iterator[smtplib.SMTP]:
+def _server(url: str, read_secret: Callable[[str], bytes]) -> Iterator[smtplib.SMTP]:
     """Log in to a mail server; in the clear only on this machine (policy NP-1)."""
-    if address.scheme not in {"smtp", "smtps"} or not address.hostname:
-        raise BadInput("smtp_url is smtp://HOST:PORT or smtps://USER@HOST:PORT; correct it.")
+    address, port = _address(url)
     tls = ssl.create_default_context()
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    where: dict[str, Any] = {"host": address.hostname, "port": address.port or 0, "timeout": PATIENCE}
+    where: dict[str, Any] = {"host": address.hostname, "port": port, "timeout": PATIENCE}
     made = smtplib.SMTP_SSL(**where, context=tls) if address.scheme == "smtps" else smtplib.SMTP(**where)
     with made as server:
         if address.scheme == "smtp" and address.hostname not in LOOPBACK:
@@ -146,3 +147,15 @@ def _server(address: SplitResult, read_secret: Callable[[str], bytes]) -> Iterat
         if address.username:
             server.login(unquote(address.username), read_secret(SMTP_PASSWORD).decode())
         yield server
+
+
+def _address(url: str) -> tuple[SplitResult, int]:
+    """Read ``smtp_url``; a port that is not named is 0, which smtplib takes for the usual one."""
+    try:
+        address = urlsplit(url)
+        port = address.port or 0
+    except ValueError:  # brackets, or a port, that mean nothing
+        address, port = SplitResult("", "", "", "", ""), 0
+    if address.scheme not in {"smtp", "smtps"} or not address.hostname:
+        raise BadInput("smtp_url is smtp://HOST:PORT or smtps://USER@HOST:PORT; correct it.")
+    return address, port

@@ -1,16 +1,16 @@
 """The contracts in the database, and the sellers' file that fills them."""
 
 import csv
-from collections.abc import Iterable
 from datetime import datetime
 from typing import IO
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from custody.amazon.marketplaces import MARKETPLACES
 from custody.contracts import audit
 from custody.contracts.contract import Contract, ContractState, TaskName
-from custody.contracts.terms import contract_id_of
+from custody.contracts.terms import contract_of
 from custody.database.tables import contracts, ingest_cursors
 from custody.errors import BadInput
 from custody.orders.records import ContractId
@@ -110,31 +110,26 @@ def note_trouble(connection: Connection, contract_id: str, trouble: str | None, 
 
 
 def _contract(row: dict[str, str], line: int, now: datetime) -> Contract:
+    if not row["refresh_token"].strip():
+        raise BadInput(f"Line {line} of the sellers' file has no refresh_token; add it.")
+    marketplace_ids = _parts(row["marketplace_ids"])
+    if not MARKETPLACES.keys() >= set(marketplace_ids):  # it may be a token, and is not quoted
+        raise BadInput(f"Line {line} of the sellers' file names a marketplace that is none; correct it.")
     try:
-        tasks = frozenset(TaskName(each) for each in _parts(row["tasks"]))
-    except ValueError:
-        raise BadInput(
-            f"Line {line} of the sellers' file names an unknown task; known are {', '.join(TaskName)}."
-        ) from None
-    region = row["region"].strip().lower()
-    if region not in {"na", "eu", "fe"} or not row["seller_id"].strip() or not row["refresh_token"].strip():
-        raise BadInput(
-            f"Line {line} of the sellers' file needs seller_id, region (na, eu, fe) and refresh_token."
+        return contract_of(
+            seller_id=row["seller_id"],
+            name=row["name"],
+            region=row["region"],
+            marketplace_ids=marketplace_ids,
+            tasks=_parts(row["tasks"]),
+            now=now,
         )
-    return Contract(
-        contract_id=contract_id_of(row["seller_id"], region),
-        seller_id=row["seller_id"].strip(),
-        name=row["name"].strip(),
-        region=region,
-        marketplace_ids=frozenset(_parts(row["marketplace_ids"])),
-        tasks=tasks,
-        state=ContractState.ACTIVE,
-        started_at=now,
-    )
+    except BadInput as wrong:
+        raise BadInput(f"Line {line} of the sellers' file: {wrong}") from None
 
 
-def _parts(text: str) -> Iterable[str]:
-    return (part.strip() for part in (text or "").split("|") if part.strip())
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split("|") if part.strip()]
 
 
 def _from_row(row: RowMapping) -> Contract:

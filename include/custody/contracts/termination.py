@@ -23,7 +23,7 @@ from custody.contracts import termination_record as record
 from custody.contracts.confirmation import Asked
 from custody.contracts.contract import Contract, ContractState
 from custody.contracts.notices import owe
-from custody.contracts.termination_check import left_behind, withheld_until
+from custody.contracts.termination_check import left_behind, left_of
 from custody.contracts.termination_record import Termination
 from custody.contracts.termination_request import make_due
 from custody.contracts.termination_words import ended_notice, ended_reason
@@ -44,7 +44,7 @@ from custody.incidents.record import open_incident
 from custody.orders.records import ContractId
 from custody.retention import fuse
 from custody.retention.journal import Journal
-from custody.retention.purge import Outcome, Purged
+from custody.retention.outcome import Outcome, Purged
 from custody.vault.key_ring import KeyRing
 from custody.vault.secret_store import refresh_token_of
 
@@ -64,10 +64,11 @@ class Secrets(Protocol):
 
 
 class Stand(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where an end stands; ``withheld`` orders are left, under a hold ``until`` a date if it has one."""
+    """Where an end stands; holds keep ``withheld`` of the orders ``left``, ``until`` a date if any."""
 
     contract_id: str
     stage: str
+    left: int = 0
     withheld: int = 0
     until: datetime | None = None
 
@@ -163,8 +164,8 @@ class Terminator:
         """Say where an end stands."""
         with self._engine.connect() as connection:
             found = _decided(connection, contract_id)
-            held, until = withheld_until(connection, found.contract_id, self._clock())
-        return Stand(contract_id, found.stage, held, until)
+            left = left_of(connection, found.contract_id, self._clock())
+        return Stand(contract_id, found.stage, *left)
 
     @contextmanager
     def _turn(self, contract_id: str) -> Iterator[tuple[Contract, Termination]]:

@@ -1,13 +1,14 @@
 """Counting what is left of a contract, by statements that know nothing of the purge."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from custody.database.proof_tables import terminations
-from custody.database.tables import legal_holds, orders, purge_probes, purges
+from custody.database.tables import orders, purge_probes, purges
 from custody.orders.records import ContractId
-from custody.retention.clock import Hold
+from custody.retention import due
 
 # What proves, and is kept: it holds references, counts, times and signed documents. Every other table
 # that knows contracts, one that is yet to be made included, has to be empty of an ended one.
@@ -47,15 +48,22 @@ def left_behind(connection: Connection, contract_id: ContractId) -> dict[str, in
     return {name: count for name, count in found.items() if count}
 
 
-def withheld_until(
-    connection: Connection, contract_id: ContractId, now: datetime
-) -> tuple[int, datetime | None]:
-    """Count the orders that are still there under holds, and say until when; None: until released."""
+class Left(NamedTuple):
+    """The orders that are still there; ``withheld`` of them are due and bound by holds.
+
+    ``until`` is the last day of those holds; None where one of them has no end, or where there is none.
+    """
+
+    orders: int
+    withheld: int
+    until: datetime | None
+
+
+def left_of(connection: Connection, contract_id: ContractId, now: datetime) -> Left:
+    """Count a contract's orders, and those that holds keep although they are due."""
     query = select(func.count()).select_from(orders).where(orders.c.contract_id == contract_id)
-    left = connection.execute(query).scalar_one()
-    columns = (legal_holds.c.placed_at, legal_holds.c.expires_at, legal_holds.c.released_at)
-    rows = connection.execute(select(*columns).where(legal_holds.c.contract_id == contract_id))
-    ends = [row.expires_at for row in rows if Hold(*row).in_force(now)]
-    if not left or None in ends:
-        return left, None
-    return left, max(ends, default=None)
+    ends = [each.until for each in due.withheld(connection, contract_id, now)]
+    last = None if None in ends else max((each for each in ends if each is not None), default=None)
+    return Left(
+        connection.execute(query).scalar_one(), due.count_withheld(connection, contract_id, now), last
+    )

@@ -91,7 +91,7 @@ def answer(connection: Connection, contract_id: str, *, approve: bool, actor: st
     if found.decision is not None:
         return Answer.TOO_LATE
     said = Answer.APPROVED if approve else Answer.REJECTED
-    if not actor.strip() or _same(actor, found.requested_by):
+    if not actor.strip() or audit.same_person(actor, found.requested_by):
         details = {"answer": said.value, "requested_by": found.requested_by}
         audit.record(
             connection, actor, "termination.answer_refused", contract.contract_id, contract_id, details, now
@@ -154,7 +154,3 @@ def _found(connection: Connection, contract_id: str) -> Termination:
     found = record.find(connection, contract_id)
     assert found is not None
     return found
-
-
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()

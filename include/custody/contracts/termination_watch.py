@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from custody.contracts import registry
 from custody.contracts import termination_record as record
 from custody.contracts.notices import owe
-from custody.contracts.termination_check import withheld_until
+from custody.contracts.termination_check import Left, left_of
 from custody.contracts.termination_record import PERIOD, Termination
 from custody.contracts.termination_request import decide_by_deadline
 from custody.contracts.termination_words import open_notice
@@ -88,23 +88,24 @@ class Watch:
             decide_by_deadline(connection, found.contract_id, now)
 
     def _alert(self, connection: Connection, found: Termination, alert: str, now: datetime) -> None:
-        left, until = withheld_until(connection, ContractId(found.contract_id), now)
-        words = f"{left} orders are still there{_until(left, until, found)}."
+        left = left_of(connection, ContractId(found.contract_id), now)
+        words = f"{left.orders} orders are still there{_held(left)}."
         open_incident(
             connection,
             cause=f"termination|{found.contract_id}|{found.requested_at.isoformat()}|{alert}",
             kind="termination_overdue" if alert == "overdue" else "termination_stalled",
             summary=f"The end of contract {found.contract_id} ({alert}): {found.stage}; {words}",
             contract_id=found.contract_id,
-            details={"alert": alert, "orders": left, "deadline": found.deadline_at.isoformat()},
+            details={"alert": alert, "orders": left.orders, "deadline": found.deadline_at.isoformat()},
             detected_by=WATCHER,
             now=now,
         )
         owe(connection, open_notice(found, alert, (self._contact,), words, now), now)
 
 
-def _until(left: int, until: datetime | None, found: Termination) -> str:
-    """Say, once everything was to be purged, how long holds keep what is left."""
-    if not left or found.decided_at is None:
+def _held(left: Left) -> str:
+    """Say how many of the orders holds keep although they are due, and how long."""
+    if not left.withheld:
         return ""
-    return f", under a legal hold until {until:%Y-%m-%d}" if until else ", under a legal hold or not purged"
+    until = f"{left.until:%Y-%m-%d}" if left.until else "it is released"
+    return f", {left.withheld} of them under a legal hold until {until}"

@@ -16,7 +16,8 @@ Encryption key destroyed:  {keys:%Y-%m-%d %H:%M} UTC
 Your authorization erased: {revoked:%Y-%m-%d %H:%M} UTC
 Verified:                  {verified:%Y-%m-%d %H:%M} UTC
 
-The certificate is {certificate_id}; `custody verify FILE` checks it without us.
+The certificate is {certificate_id}, the receipt of the destroyed key receipt-end-{contract_id};
+`custody verify FILE` checks each without us.
 We keep no personal data of your orders. We keep digests of order ids, so that an order is recognized
 if it comes again, and the records that prove the erasure.
 You may ask for a confirmation of this at any time.

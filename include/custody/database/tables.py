@@ -236,7 +236,7 @@ purge_reductions = Table(
     Column("due_at", _TIME, nullable=False),
     Column("kept", ARRAY(Text), nullable=False),
     # A recipient was sealed, and nothing of it is kept: its tombstone has to say that it was there.
-    Column("recipient_erased", Boolean, nullable=False, server_default="false"),
+    Column("was_sealed", Boolean, nullable=False, server_default="false"),
     PrimaryKeyConstraint("purge_id", "order_ref"),
     Index("purge_reductions_ref", "order_ref"),
 )

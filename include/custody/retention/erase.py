@@ -40,10 +40,9 @@ from custody.fulfillment.work import TaskState
 from custody.orders.records import ContractId
 from custody.retention.due import due_and_not_held
 from custody.retention.records import Erasure, PurgePlan, Recipients
-from custody.retention.reduce import reduce
+from custody.retention.reduce import ADDRESS, NAME, reduce
 from custody.vault.envelope import Wrapper
 from custody.vault.key_ring import KeyRing
-from custody.vault.vault import RECIPIENT_NAME, RECIPIENT_PLACE
 
 CHUNK = 20_000  # survivors rewrapped at a time: some 4 MB
 
@@ -96,8 +95,8 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> tuple[int, 
     whole = gone.c.reduced_fields.is_(None)
     counts = (
         gone.c.has_recipient,
-        and_(gone.c.has_recipient, or_(whole, gone.c.reduced_fields.contains([RECIPIENT_NAME]))),
-        and_(gone.c.has_recipient, or_(whole, gone.c.reduced_fields.overlap([*RECIPIENT_PLACE]))),
+        and_(gone.c.has_recipient, or_(whole, gone.c.reduced_fields.contains([NAME]))),
+        and_(gone.c.has_recipient, or_(whole, gone.c.reduced_fields.overlap([*ADDRESS]))),
     )
     query = select(func.count(), *(func.count().filter(each) for each in counts)).select_from(gone)
     orders_gone, *recipients = connection.execute(query.add_cte(buried.cte("buried"))).one()
@@ -152,9 +151,7 @@ def _remains(plan: PurgePlan, gone: CTE, now: datetime) -> Select[Any]:
 
 def _had_recipient(gone: FromClause) -> ColumnElement[bool]:
     """Say that a recipient was sealed: when the order went, or before it was cut down under a hold."""
-    earlier = exists().where(
-        purge_reductions.c.order_ref == gone.c.order_ref, purge_reductions.c.recipient_erased
-    )
+    earlier = exists().where(purge_reductions.c.order_ref == gone.c.order_ref, purge_reductions.c.was_sealed)
     return case(
         (gone.c.has_recipient, true()),
         (gone.c.reduced_fields.is_(None), false()),  # nearly all: for these nothing is looked up

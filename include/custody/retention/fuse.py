@@ -113,7 +113,7 @@ def release(connection: Connection, purge_id: str, person: str, now: datetime) -
         raise BadInput(f"Purge {purge_id} waits for no release; `custody purge list` shows those that do.")
     if fuse.released_by is not None:
         return fuse
-    if _name(fuse.requested_by) == _name(person):
+    if audit.same_person(fuse.requested_by, person):
         raise BadInput(f"Purge {purge_id} was asked for by the same person; a second one has to release it.")
     connection.execute(
         update(fuses).where(fuses.c.purge_id == purge_id).values(released_by=person, released_at=now)
@@ -139,11 +139,6 @@ def waiting(connection: Connection) -> list[Fuse]:
         .order_by(fuses.c.blown_at)
     )
     return [_fuse(row) for row in connection.execute(query).mappings()]
-
-
-def _name(actor: str) -> str:
-    """Give the name of who acted, without the way they came: "airflow, ada" and "command line, ada"."""
-    return actor.rpartition(", ")[2].casefold()
 
 
 def _fuse(row: RowMapping) -> Fuse:

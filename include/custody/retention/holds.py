@@ -8,7 +8,7 @@ Rules:
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from os import urandom
@@ -28,6 +28,7 @@ from custody.vault.vault import RECIPIENT_FIELDS, SHIPMENT, SLIP
 
 HOLDABLE = (*RECIPIENT_FIELDS, SLIP, SHIPMENT)
 """The fields that a hold may name; ``recipient`` stands for all of the recipient's."""
+LONGEST = timedelta(days=36_525)  # a hundred years: what is later is a mistake, and can leave the calendar
 LONGEST_TEXT = 300  # ours: basis and authority stand in every certificate that the hold touches
 
 
@@ -59,6 +60,14 @@ class Release(StrEnum):
     EXPIRED = "expired before"
 
 
+def _sensible(expires_at: datetime, now: datetime) -> bool:
+    """Tell whether an end can be stored and read again, in every time zone."""
+    try:
+        return expires_at.astimezone(UTC) <= now + LONGEST
+    except OverflowError:
+        return False
+
+
 def place(
     connection: Connection,
     contract_id: str,
@@ -79,6 +88,8 @@ def place(
     """
     named = _fields(fields)
     grounds = {"basis": _text(basis, "basis"), "authority": _text(authority, "authority")}
+    if expires_at is not None and not _sensible(expires_at, now):
+        raise BadInput("A hold ends within a hundred years; give its end as a date such as 2027-01-31.")
     if expires_at is not None and expires_at <= now:
         raise BadInput(f"The hold would have ended on {expires_at:%Y-%m-%d %H:%M} UTC; give a later time.")
     contract = registry.get(connection, contract_id, lock=True)

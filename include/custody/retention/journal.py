@@ -75,7 +75,13 @@ class Journal:
             files.write_new(file, msgspec.msgpack.encode(note))
 
     def note_rows(self, connection: Connection, contract_id: ContractId) -> None:
-        """Write down what is agreed with a contract as it is now: itself, its holds, its end."""
+        """Write down what is agreed with a contract as it is now: itself, its holds, its end.
+
+        Its row is held until the end of the caller's transaction: whoever changes it meanwhile waits, so
+        that no note is older than the one it replaces.
+        """
+        held = select(contracts.c.contract_id).where(contracts.c.contract_id == contract_id)
+        connection.execute(held.with_for_update(read=True))
         for table in FOLLOWED:
             query = select(_key(table), func.to_jsonb(table.table_valued())).where(
                 table.c.contract_id == contract_id

@@ -76,7 +76,10 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """What is left of an erased order: its tombstone, its certificate, and whether it can be proved."""
+    """What is left of an erased order: its tombstone, its certificate, and whether it can be proved.
+
+    ``recipient_was_sealed`` in tombstones of before recipients were counted says that something was.
+    """
 
     marketplace_id: str
     status: str

@@ -13,7 +13,7 @@ What was sealed under an earlier key version opens no more (a restored database)
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -48,28 +48,35 @@ from custody.database.tables import (
     task_states,
 )
 from custody.errors import PurgeUnsound
-from custody.orders.records import ContractId, OrderRef, Recipient
+from custody.orders.records import OrderRef, Recipient
 from custody.retention.due import key_of_order, reductions
-from custody.retention.records import PurgePlan
+from custody.retention.records import PurgePlan, Recipients
 from custody.vault import envelope
 from custody.vault.envelope import RECIPIENT, Wrapper
 from custody.vault.key_ring import KeyRing
 from custody.vault.vault import RECIPIENT_FIELDS, SHIPMENT, Sealing
 
 CHUNK = 200  # orders opened at a time: their slips take some 10 MB
+NAME = f"{RECIPIENT}.name"
+ADDRESS = tuple(each for each in RECIPIENT_FIELDS if each != NAME)
 
 Kept = Mapping[OrderRef, tuple[str, ...]]
 
 
-def reduce(
-    connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datetime
-) -> dict[str, int] | None:
-    """Cut down what the plan names; give the rows deleted by table, or None when the plan no longer fits.
+class Reduced(NamedTuple):
+    """What was erased of orders that were cut down: rows by table, and of their recipients."""
+
+    deleted: Mapping[str, int]
+    recipients: Recipients
+
+
+def reduce(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datetime) -> Reduced | None:
+    """Cut down what the plan names; give what that erased, or None when the plan no longer fits.
 
     The caller holds the contract's row, and rotates its key in the same transaction.
     """
     if not plan.reduced:
-        return {}
+        return Reduced({}, Recipients())
     kept = {each.ref: each.kept for each in reductions(connection, plan.contract_id, now)}
     if kept != _planned(connection, plan):  # (1)
         return None
@@ -77,11 +84,13 @@ def reduce(
     deleted = Counter({each.name: _drop(connection, plan, each) for each in further})  # (2)
     version = plan.key_version
     wrapper = Wrapper(plan.contract_id, version, key_ring.read(plan.contract_id, version))
-    refs = sorted(kept)
+    refs, recipients = sorted(kept), Recipients()
     for start in range(0, len(refs), CHUNK):
         part = {ref: kept[ref] for ref in refs[start : start + CHUNK]}
-        deleted.update(_Resealing(connection, plan.contract_id, wrapper, part).run())  # (3), (4)
-    return dict(deleted)
+        done = _Resealing(connection, plan, wrapper, part).run()  # (3), (4)
+        deleted.update(done.deleted)
+        recipients += done.recipients
+    return Reduced(dict(deleted), recipients)
 
 
 def check(connection: Connection, plan: PurgePlan) -> int:
@@ -107,17 +116,20 @@ def check(connection: Connection, plan: PurgePlan) -> int:
 class _Resealing:
     """Opens what is kept of some orders, and seals it again under fresh order keys."""
 
-    def __init__(self, connection: Connection, contract_id: ContractId, wrapper: Wrapper, kept: Kept) -> None:
+    def __init__(self, connection: Connection, plan: PurgePlan, wrapper: Wrapper, kept: Kept) -> None:
         self._connection = connection
-        self._contract_id = contract_id
+        self._plan = plan
+        self._contract_id = plan.contract_id
         self._wrapper = wrapper
-        self._sealing = Sealing(contract_id, wrapper)
+        self._sealing = Sealing(plan.contract_id, wrapper)
         self._kept = kept
         self._keys: dict[OrderRef, tuple[bytes, bytes, bytes]] = {}  # old, fresh, and fresh wrapped
         self._used: set[OrderRef] = set()
+        self._recipients = Recipients()
+        self._emptied: list[OrderRef] = []
 
-    def run(self) -> dict[str, int]:
-        """Replace records and keys; give the rows deleted by table."""
+    def run(self) -> Reduced:
+        """Replace records and keys; give what that erased."""
         rows = self._rows()
         self._keys = {row.order_ref: keys for row in rows if (keys := self._fresh(row)) is not None}
         lost = [ref for ref in self._kept if ref not in self._keys]
@@ -129,10 +141,11 @@ class _Resealing:
         version = self._wrapper.version
         fresh = [(self._contract_id, ref, version, self._keys[ref][2]) for ref in sorted(self._used)]
         copy_rows(self._connection, order_keys, fresh)
-        return deleted
+        return Reduced(deleted, self._recipients)
 
     def _rows(self) -> Sequence[Row[Any]]:
-        columns = (orders.c.order_ref, orders.c.sealed, order_keys.c.wrapped, order_keys.c.key_version)
+        of_order = (orders.c.order_ref, orders.c.sealed, orders.c.reduced_fields)
+        columns = (*of_order, order_keys.c.wrapped, order_keys.c.key_version)
         query: Select[Any] = select(*columns).outerjoin(order_keys, key_of_order())
         return self._connection.execute(query.where(among(orders.c.order_ref, self._kept))).all()
 
@@ -146,6 +159,9 @@ class _Resealing:
         self._connection.execute(
             statement.values(sealed=bindparam("again"), reduced_fields=bindparam("left")), marks
         )
+        of_plan = purge_reductions.c.purge_id == self._plan.purge_id
+        emptied = among(purge_reductions.c.order_ref, self._emptied)
+        self._connection.execute(update(purge_reductions).where(of_plan, emptied).values(was_sealed=True))
 
     def _fresh(self, row: Row[Any]) -> tuple[bytes, bytes, bytes] | None:
         """Give an order's key and a fresh one; None when there is none, or it opens no more."""
@@ -155,15 +171,27 @@ class _Resealing:
 
     def _recipient(self, row: Row[Any]) -> bytes | None:
         """Seal again what is kept of a recipient; None when that is nothing."""
+        if row.sealed is None:
+            return None
         keys = self._keys.get(row.order_ref)
-        if row.sealed is None or keys is None:
+        if keys is None:  # it opens no more: all that may be in it is lost
+            self._note(row.order_ref, {*(row.reduced_fields or RECIPIENT_FIELDS)}, set())
             return None
         plain = envelope.unseal(keys[0], self._contract_id, row.order_ref, RECIPIENT, row.sealed)
-        cut = _cut(msgspec.json.decode(plain, type=Recipient), self._kept[row.order_ref])
+        there = msgspec.json.decode(plain, type=Recipient)
+        cut = _cut(there, self._kept[row.order_ref])
+        self._note(row.order_ref, _filled(there), _filled(cut))
         if cut == Recipient():
             return None
         self._used.add(row.order_ref)
         return self._sealing.seal_record(keys[1], row.order_ref, RECIPIENT, msgspec.json.encode(cut))
+
+    def _note(self, ref: OrderRef, there: set[str], left: set[str]) -> None:
+        """Count what goes of a sealed recipient, by the names of the fields that were there and are left."""
+        gone = there - left
+        self._recipients += Recipients(int(not left), int(NAME in gone), int(not gone.isdisjoint(ADDRESS)))
+        if not left:
+            self._emptied.append(ref)
 
     def _records(self, table: Table, part: Column[str], kind_of: Callable[[str], str]) -> None:
         """Seal the further records of the orders again, each in its row."""
@@ -188,6 +216,10 @@ class _Resealing:
 def _cut(recipient: Recipient, kept: Collection[str]) -> Recipient:
     names = [each for each in Recipient.__struct_fields__ if f"{RECIPIENT}.{each}" in kept]
     return Recipient(**{name: getattr(recipient, name) for name in names})
+
+
+def _filled(recipient: Recipient) -> set[str]:
+    return {f"{RECIPIENT}.{each}" for each in Recipient.__struct_fields__ if getattr(recipient, each)}
 
 
 def _planned(connection: Connection, plan: PurgePlan) -> dict[OrderRef, tuple[str, ...]]:

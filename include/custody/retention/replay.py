@@ -1,20 +1,22 @@
 """What is made again in a restored database: agreements, erasures, and questions to Amazon."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, Table, Update, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from custody.contracts import audit, termination_record
+from custody.contracts.contract import ContractState
 from custody.database.arrays import among
+from custody.database.proof_tables import terminations
 from custody.database.raw_copy import copy_raw, raw_rows
 from custody.database.tables import (
     artifacts,
     contracts,
     ingest_cursors,
-    legal_holds,
     metadata,
     order_keys,
     orders,
@@ -27,10 +29,11 @@ from custody.database.tables import (
     tombstones,
 )
 from custody.orders.records import ContractId
-from custody.retention.journal import ERASED, Journal, PurgeNote
+from custody.retention.journal import ERASED, FOLLOWED, Journal, PurgeNote
 from custody.retention.records import Evidence, PurgePlan, PurgeState
 from custody.vault.key_ring import KeyRing
 
+EXPIRES = "expires_at"  # of a hold; it may be taken away again
 HELD_BY_ORDER = (orders, order_keys, artifacts, shipments, task_states)
 _BEFORE_ERASURE = (PurgeState.PLANNED, PurgeState.HALTED, PurgeState.SCANNED, PurgeState.STALE)
 
@@ -46,21 +49,41 @@ def unknown(connection: Connection, journal: Journal, noted: Sequence[str] | Non
 
 
 def forgets_rows(connection: Connection, journal: Journal) -> bool:
-    """Tell whether the database lacks a contract or a hold that is noted: neither is ever deleted."""
-    for table in (contracts, legal_holds):
+    """Tell whether the database lacks a contract, a hold or an end that is noted, or what became of it.
+
+    None is ever deleted, but for the request for an end that is rejected, and its note goes first.
+    A released hold stays released, a step of an end stays done, and an ended contract stays ended.
+    """
+    noted = list(journal.rows())
+    for table in FOLLOWED:
         (key,) = table.primary_key.columns
-        noted = set(journal.noted(table))
-        if noted - set(connection.execute(select(key).where(among(key, noted))).scalars()):
+        mine = {str(each.row[key.name]): each.row for each in noted if each.table == table.name}
+        query = select(key, func.to_jsonb(table.table_valued())).where(among(key, mine.keys()))
+        present: dict[str, dict[str, Any]] = dict(connection.execute(query).tuples().all())
+        if any(name not in present or _is_behind(present[name], row) for name, row in mine.items()):
             return True
     return False
 
 
+def _is_behind(present: Mapping[str, Any], noted: Mapping[str, Any]) -> bool:
+    """Tell whether a row lacks a moment that its note has: the release of a hold, a step, an end."""
+    moments = [name for name in noted if name.endswith("_at") and name != EXPIRES]
+    return any(noted[name] is not None and present.get(name) is None for name in moments)
+
+
 def put_rows_back(connection: Connection, journal: Journal) -> None:
-    """Put back what was agreed with contracts; one without a watermark gets that of its start."""
+    """Put back what was agreed with contracts; one without a watermark gets that of its start.
+
+    The request for an end that was rejected since does not come back: its contract is noted as active.
+    """
     for note in journal.rows():
         table = metadata.tables[f"custody.{note.table}"]
         _upsert(connection, table, note.row)
-    cursors = select(contracts.c.contract_id, contracts.c.started_at)
+    going_on = select(contracts.c.contract_id).where(contracts.c.state == ContractState.ACTIVE)
+    connection.execute(delete(terminations).where(terminations.c.contract_id.in_(going_on)))
+    cursors = select(contracts.c.contract_id, contracts.c.started_at).where(
+        contracts.c.state == ContractState.ACTIVE  # nothing more is pulled of the others
+    )
     connection.execute(
         insert(ingest_cursors).from_select(["contract_id", "watermark"], cursors).on_conflict_do_nothing()
     )

@@ -82,7 +82,7 @@ def _is_older(tools: Tools) -> bool:
     with tools.engine.connect() as connection:
         if replay.forgets_rows(connection, tools.journal):
             return True
-        if replay.unknown(connection, tools.journal, noted[-1:]):
+        if replay.unknown(connection, tools.journal, noted):
             return True
     try:
         return bool(noted and tools.log().lost())  # where nothing was ever erased, there may be no key yet

@@ -106,7 +106,7 @@ def upgrade() -> None:
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kept", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("recipient_erased", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("was_sealed", sa.Boolean(), server_default="false", nullable=False),
         sa.PrimaryKeyConstraint("purge_id", "order_ref"),
         schema="custody",
     )
