@@ -11,7 +11,8 @@ RUN echo "# All settings are in the environment." > /opt/airflow/airflow.cfg \
     && echo "import custody_airflow.preload" > /opt/airflow/config/airflow_local_settings.py \
     && install --directory --owner=airflow --group=root --mode=0700 /opt/custody /var/lib/custody \
         /var/lib/custody/root-key /var/lib/custody/key-ring /var/lib/custody/secret-store \
-        /var/lib/custody/certificates
+        /var/lib/custody/certificates /var/lib/custody/journal /var/lib/custody/log \
+        /var/lib/custody/notices
 USER airflow
 
 # An environment of its own holds exactly the lock, as on every other machine; the one of the base image

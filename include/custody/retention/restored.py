@@ -58,7 +58,7 @@ def catch_up(tools: Tools) -> Replayed | None:
     with _alone(tools.engine):
         if not _is_older(tools):  # another process was first
             return None
-        lost = tools.log().lost()
+        lost = _lost(tools)
         with tools.engine.begin() as connection:
             audit.take_turn(connection)
             passed_over = pass_over(connection, lost)
@@ -71,7 +71,10 @@ def catch_up(tools: Tools) -> Replayed | None:
             gone = replay.drop_unreadable(connection, tools.key_ring)
             replayed = Replayed(len(unknown), len(lost), gone)
             _tell(connection, replayed, lost, passed_over, tools.clock())  # (5)
-    tools.log().publish()
+    try:
+        tools.log().publish()
+    except LogUnsound as error:
+        _report(tools, error)
     return replayed
 
 
@@ -84,11 +87,16 @@ def _is_older(tools: Tools) -> bool:
             return True
         if replay.unknown(connection, tools.journal, noted):
             return True
+    return bool(noted and _lost(tools))  # where nothing was ever erased, there may be no key yet
+
+
+def _lost(tools: Tools) -> list[LogEntry]:
+    """List the log's lost entries; a broken mirror is an incident, gives none, and holds up no erasure."""
     try:
-        return bool(noted and tools.log().lost())  # where nothing was ever erased, there may be no key yet
+        return tools.log().lost()
     except LogUnsound as error:
         _report(tools, error)
-        return False  # what the journal knows is there: a broken mirror holds up no erasure
+        return []
 
 
 def _report(tools: Tools, error: LogUnsound) -> None:
