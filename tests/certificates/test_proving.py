@@ -62,7 +62,7 @@ def test_what_was_not_erased_is_not_proved_and_its_id_is_not_named(
 
 
 def test_nothing_is_proved_before_there_is_a_certificate(house: House, contract: Contract) -> None:
-    with house.engine.connect() as connection, pytest.raises(BadInput, match="no certificate yet"):
+    with house.engine.connect() as connection, pytest.raises(BadInput, match="has no certificate"):
         proving.make_all(connection, "purge-of-tomorrow")
 
 

