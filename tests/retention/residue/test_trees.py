@@ -49,6 +49,12 @@ def test_files_are_found_by_what_they_hold_and_by_their_names(tmp_path: Path) ->
     assert reading.size > 30
 
 
+def test_an_empty_directory_is_found_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "Ann Canaryfield").mkdir(parents=True)
+    units, seen, _ = searched(tmp_path)
+    assert (units, seen) == ({"deep/Ann Canaryfield"}, True)
+
+
 def test_a_file_that_nothing_wrote_to_since_is_counted_and_not_read(tmp_path: Path) -> None:
     (tmp_path / "old").write_text(NAME)
     time.sleep(0.02)

@@ -67,11 +67,12 @@ class TreePass:
         self._since = since.timestamp() if since is not None else -inf
         self._follow = follow
         self._in_stream = in_stream
+        self._directories: list[tuple[Path, os.stat_result]] = []
         self._seen: set[tuple[int, int]] = set()
         self.reading = reading
 
     def units(self) -> Iterator[Unit]:
-        """Give each file to be read."""
+        """Give each file to be read, and last the directories, for their names."""
         if self._in_stream:
             yield Unit("(canary)", [self._in_stream.encode()])
         if not os.path.isdir(self._root):
@@ -85,6 +86,9 @@ class TreePass:
                 continue
             self.reading.units += 1
             yield Unit(_shown(name), self._with_name(name, path), alias=_alias(status))
+        for path, status in self._directories:
+            name = os.fsencode(path.relative_to(self._root))
+            yield Unit(_shown(name), [name + b"\n"], alias=_alias(status))
 
     def _with_name(self, name: bytes, path: Path) -> Iterator[bytes]:
         yield name + b"\n"
@@ -141,6 +145,7 @@ class TreePass:
                     continue
                 if kind == "directory":
                     waiting.append(Path(entry.path))
+                    self._directories.append((Path(entry.path), status))
                 else:
                     yield Path(entry.path), status
 
