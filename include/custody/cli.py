@@ -7,7 +7,6 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from custody.commands import (
     certificates,
@@ -23,7 +22,7 @@ from custody.commands import (
     shipments,
     terminations,
 )
-from custody.commands.shell import actor, at_home, err, out, write
+from custody.commands.shell import actor, at_home, err, out, table_of, write
 from custody.errors import BadInput, CustodyError
 
 app = typer.Typer(
@@ -74,7 +73,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
-    table = Table("seller", "contract", "live", "purged", "trouble", title="Sellers")
+    table = table_of("seller", "contract", "live", "purged", "trouble", title="Sellers")
     for seller in found.sellers:
         cells = (seller.name, seller.contract_id, str(seller.live), str(seller.purged), seller.trouble or "")
         table.add_row(*map(escape, cells))

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from custody.commands.orders import checked, given
-from custody.commands.shell import INVALID, actor, at_home, err, opened, out, stop, write
+from custody.commands.shell import INVALID, actor, at_home, err, opened, out, stop, table_of, write
 from custody.errors import BadInput
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def _told(answer: "OrderAnswer") -> str:
 
 
 def _many(found: "Confirmation") -> None:
-    table = Table("number", "answer")
+    table = table_of("number", "answer")
     for answer in found.orders:
         table.add_row(str(answer.position), escape(_told(answer)))
     out.print(table)

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from custody.commands.shell import actor, at_home, opened, out
+from custody.commands.shell import actor, at_home, opened, out, table_of
 from custody.errors import BadInput, KeyUnavailable
 
 if TYPE_CHECKING:  # they are heavy, and `--help` does without them
@@ -127,7 +127,7 @@ def list_contracts() -> None:
     """List the contracts."""
     from custody.contracts import registry
 
-    table = Table("contract", "seller", "name", "region", "tasks", "state")
+    table = table_of("contract", "seller", "name", "region", "tasks", "state")
     with at_home() as house, house.engine.connect() as connection:
         for each in registry.all_contracts(connection):
             tasks = ", ".join(sorted(each.tasks))

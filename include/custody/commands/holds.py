@@ -7,9 +7,8 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from custody.commands.shell import actor, at_home, out
+from custody.commands.shell import actor, at_home, out, table_of
 from custody.errors import BadInput
 
 app = typer.Typer(help="Legal holds: duties to keep what is due.", no_args_is_help=True)
@@ -85,7 +84,7 @@ def list_holds(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
-    table = Table("hold", "contract", "order", "fields", "basis", "authority", "until", "released")
+    table = table_of("hold", "contract", "order", "fields", "basis", "authority", "until", "released")
     for each in found:
         until = f"{each.expires_at:%Y-%m-%d %H:%M}" if each.expires_at else "released"
         ended = f"{each.released_at:%Y-%m-%d %H:%M}" if each.released_at else ""

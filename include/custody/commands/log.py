@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from custody.commands.shell import INVALID, UNREADABLE, at_home, err, out, stop, text
+from custody.commands.shell import INVALID, UNREADABLE, at_home, err, out, stop, table_of, text
 
 if TYPE_CHECKING:  # heavy, and not needed for --help
     from custody.bootstrap import House
@@ -126,7 +125,7 @@ def show(count: Annotated[int, typer.Option(help="How many of the newest entries
     """Show the newest entries."""
     from custody.certificates.log_store import entries, size
 
-    table = Table("position", "logged, UTC", "kind", "subject", "digest")
+    table = table_of("position", "logged, UTC", "kind", "subject", "digest")
     with at_home(as_it_is=True) as house, house.engine.connect() as connection:
         end = size(connection)
         for each in entries(connection, max(end - count, 0)):

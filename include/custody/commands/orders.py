@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from custody.commands.shell import INVALID, at_home, out, stop
+from custody.commands.shell import INVALID, at_home, out, stop, table_of
 from custody.errors import BadInput
 
 if TYPE_CHECKING:
@@ -100,15 +100,15 @@ def _gone(gone: "Gone") -> list[tuple[str, str]]:
 
 
 def _tables(story: "LifeStory") -> Iterator[Table]:
-    tasks = Table("task", "state", "since", "attempts", "reason", title="Tasks")
+    tasks = table_of("task", "state", "since", "attempts", "reason", title="Tasks")
     for task in story.kept.tasks if story.kept else ():
         _add(tasks, task.task, task.state, _text(task.since), str(task.attempts), task.reason or "")
     yield tasks
-    opened = Table("opened", "purpose", "by", "fields", title="Disclosures")
+    opened = table_of("opened", "purpose", "by", "fields", title="Disclosures")
     for each in story.opened:
         _add(opened, _text(each.at), each.purpose, each.actor, _grouped(each.fields))
     yield opened
-    holds = Table("hold", "basis", "authority", "placed", "until", "of", "in force", title="Legal holds")
+    holds = table_of("hold", "basis", "authority", "placed", "until", "of", "in force", title="Legal holds")
     for hold in story.holds:
         until = hold.released_at or hold.expires_at
         _add(

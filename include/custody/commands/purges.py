@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from custody.commands.shell import INVALID, actor, at_home, err, out
+from custody.commands.shell import INVALID, actor, at_home, err, out, table_of
 from custody.errors import BadInput, CustodyError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def list_waiting() -> None:
 
     with at_home() as house, house.engine.connect() as connection:
         waiting = fuse.waiting(connection)
-    table = Table("purge", "contract", "since (UTC)", "asked for by", "why", title="Halted purges")
+    table = table_of("purge", "contract", "since (UTC)", "asked for by", "why", title="Halted purges")
     for each in waiting:
         why = "; ".join(each.reasons)
         cells = (each.purge_id, each.contract_id, f"{each.blown_at:%Y-%m-%d %H:%M}", each.requested_by, why)
@@ -84,7 +84,7 @@ def _preview(house: "House", contract: "Contract") -> bool:
 
 def _picture(plan: "PurgePlan") -> Table:
     """Draw a plan: why its orders are due, as counts with bars, their ages, and what is withheld."""
-    table = Table("", "orders", "", title=f"{plan.contract_id}: {plan.orders} of {plan.live} live orders")
+    table = table_of("", "orders", "", title=f"{plan.contract_id}: {plan.orders} of {plan.live} live orders")
     for rule, number in sorted(plan.rules.items(), key=lambda each: -each[1]):
         table.add_row(f"due: {rule}", str(number), "█" * round(30 * number / max(plan.live, 1)))
     for each in plan.withheld:

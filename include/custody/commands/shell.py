@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Never
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from custody.errors import BadInput
 
@@ -20,6 +21,14 @@ out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
 INVALID, UNREADABLE = 1, 2
+
+
+def table_of(*headings: str, title: str | None = None) -> Table:
+    """Make a table whose cells break over lines and are never cut: an id has to be whole to be of use."""
+    table = Table(title=title)
+    for each in headings:
+        table.add_column(each, overflow="fold")
+    return table
 
 
 @contextmanager

@@ -6,9 +6,8 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from custody.commands.shell import actor, at_home, out
+from custody.commands.shell import actor, at_home, out, table_of
 from custody.errors import BadInput
 
 app = typer.Typer(help="Ends of contracts: how far they are.", no_args_is_help=True)
@@ -40,7 +39,7 @@ def list_terminations() -> None:
     """List the contracts that are ending or have ended."""
     from custody.contracts.termination_record import every
 
-    table = Table("contract", "requested", "by", "decided by", "deadline", "stage")
+    table = table_of("contract", "requested", "by", "decided by", "deadline", "stage")
     with at_home() as house, house.engine.connect() as connection:
         for each in every(connection):
             cells = (
