@@ -138,3 +138,15 @@ def house(database: Database, tmp_path: Path, clock: Hands) -> Iterator[House]:
     """Give an installation with its keys, on a fresh database, that has no Amazon."""
     with house_at(tmp_path / "home", database.app_url, clock) as made:
         yield made
+
+
+@pytest.fixture
+def new_house(
+    postgres: PostgresServer, database_template: str, tmp_path: Path, clock: Hands
+) -> Iterator[House]:
+    """Give an installation on a database that no test has used: the server knows nothing of its tables."""
+    database = _made(postgres, database_template)
+    with house_at(tmp_path / "home", database.app_url, clock) as made:
+        yield made
+    with postgres.connection() as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database.name)))
