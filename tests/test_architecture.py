@@ -23,7 +23,7 @@ TIERS = (
         "certificates.log_entry",
         "certificates.log_faults", "certificates.merkle", "certificates.order_proof",
         "certificates.confirmation", "orders.wire",
-        "orders.minimize", "amazon.interface", "amazon.marketplaces",
+        "orders.minimize", "amazon.interface", "amazon.marketplaces", "incidents.phases",
     )),
     ("stores and edges", (
         "amazon", "vault", "database", "contracts.audit", "contracts.registry", "certificates.signing",

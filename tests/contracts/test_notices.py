@@ -14,7 +14,7 @@ import pytest
 
 from custody.bootstrap import House
 from custody.contracts.notices import Notice, Sender, of_contract, owe
-from custody.database.proof_tables import notices
+from custody.database.incident_tables import notices
 from custody.errors import Unavailable
 from custody.settings import Settings
 

@@ -15,7 +15,8 @@ from custody.contracts.termination import Stand
 from custody.contracts.termination_record import every
 from custody.contracts.termination_request import answer, freeze
 from custody.database.alone import alone
-from custody.database.proof_tables import confirmations, incidents
+from custody.database.incident_tables import incidents
+from custody.database.proof_tables import confirmations
 from custody.database.tables import contracts, legal_holds, metadata, order_keys, orders, tombstones
 from custody.errors import BadInput, KeyUnavailable, PurgeUnsound, TryLater
 from custody.vault.secret_store import refresh_token_of

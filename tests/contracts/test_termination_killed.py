@@ -13,7 +13,8 @@ from sqlalchemy import Table, func, select
 
 from custody.bootstrap import House
 from custody.contracts.termination_check import left_behind
-from custody.database.proof_tables import audit_events, confirmations, incidents, notices, terminations
+from custody.database.incident_tables import incidents, notices
+from custody.database.proof_tables import audit_events, confirmations, terminations
 from custody.database.tables import certificates, contracts, tombstones
 from custody.orders.records import ContractId
 from custody.vault.secret_store import refresh_token_of

@@ -8,7 +8,7 @@ from custody.bootstrap import House
 from custody.contracts.termination_record import Decision, every
 from custody.contracts.termination_request import answer, freeze
 from custody.contracts.termination_watch import Spans
-from custody.database.proof_tables import incidents, notices
+from custody.database.incident_tables import incidents, notices
 from custody.database.tables import contracts, orders
 from custody.errors import BadInput
 from custody.settings import Settings

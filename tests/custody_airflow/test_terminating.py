@@ -12,7 +12,8 @@ from custody.bootstrap import House
 from custody.contracts import termination_record as record
 from custody.contracts.contract import Contract
 from custody.contracts.termination_record import Decision, Termination
-from custody.database.proof_tables import audit_events, incidents, terminations
+from custody.database.incident_tables import incidents
+from custody.database.proof_tables import audit_events, terminations
 from custody.database.tables import contracts, orders
 
 from ..builders import add_contract, keep, make_order, rows

@@ -14,8 +14,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from custody.bootstrap import House
 from custody.database.engine import engine_for
+from custody.database.every_table import metadata
 from custody.database.migrate import APPEND_ONLY, NOT_SHOWN, SHOWN_AS_EVIDENCE, configuration, migrate
-from custody.database.proof_tables import metadata
 from custody.settings import Settings
 
 from ..builders import add_contract, keep, make_order

@@ -14,7 +14,8 @@ from custody.bootstrap import House
 from custody.certificates.signing import read_keys
 from custody.certificates.verify_confirmation import verify_confirmation
 from custody.contracts.termination_check import left_behind
-from custody.database.proof_tables import audit_events, incidents, notices, terminations
+from custody.database.incident_tables import incidents, notices
+from custody.database.proof_tables import audit_events, terminations
 from custody.database.tables import contracts, order_keys, orders
 from custody.orders.records import ContractId
 from custody.settings import Settings

@@ -21,8 +21,8 @@ from amazon_simulator.snapshot import Snapshot
 from amazon_simulator.testing import Running
 from amazon_simulator.world import World
 from custody.bootstrap import House
+from custody.database.every_table import metadata
 from custody.database.migrate import APP
-from custody.database.tables import metadata
 from custody.settings import Settings
 from custody_local.postgres import ADMINISTRATOR, PostgresServer
 from tests.faults.killable import Ended, Job

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy.exc import StatementError
 
 from custody.bootstrap import House
-from custody.database.proof_tables import incidents
-from custody.incidents.record import IncidentId, Phase, open_incident
+from custody.database.incident_tables import incidents
+from custody.incidents.phases import Phase
+from custody.incidents.record import IncidentId, open_incident
 
 from ..builders import NOW, rows
 

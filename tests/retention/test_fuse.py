@@ -10,7 +10,8 @@ from sqlalchemy import insert, update
 
 from custody.bootstrap import House
 from custody.contracts.contract import Contract, TaskName
-from custody.database.proof_tables import audit_events, fuses, incidents, terminations
+from custody.database.incident_tables import incidents
+from custody.database.proof_tables import audit_events, fuses, terminations
 from custody.database.tables import orders, purges, tombstones
 from custody.errors import BadInput, PurgeHalted
 from custody.retention import fuse

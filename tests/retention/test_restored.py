@@ -20,14 +20,9 @@ from custody.contracts import audit
 from custody.contracts.confirmation import Asked
 from custody.contracts.contract import Contract
 from custody.contracts.termination_request import answer, freeze
-from custody.database.proof_tables import (
-    confirmations,
-    incidents,
-    log_entries,
-    metadata,
-    receipts,
-    terminations,
-)
+from custody.database.every_table import metadata
+from custody.database.incident_tables import incidents
+from custody.database.proof_tables import confirmations, log_entries, receipts, terminations
 from custody.database.tables import (
     certificates,
     contracts,

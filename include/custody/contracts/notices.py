@@ -21,7 +21,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from custody.database.proof_tables import notices
+from custody.database.incident_tables import notices
 from custody.errors import BadInput, CustodyError, Unavailable
 from custody.settings import LOOPBACK, Settings
 from custody.vault import files

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, create_engine, text
 
-from custody.database.tables import metadata
+from custody.database.every_table import metadata
 
 APP = "custody_app"
 EVIDENCE = "custody_evidence"
@@ -41,6 +41,10 @@ SHOWN_AS_EVIDENCE = (
     "terminations",
     "fuses",
     "incidents",
+    "incident_events",
+    "escalations",
+    "containments",
+    "heartbeats",
 )
 # Of these tables evidence shows no such columns: who has a purge's salt could try order ids on commitments,
 # and a seller's e-mail addresses prove nothing.

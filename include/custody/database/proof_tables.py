@@ -104,35 +104,3 @@ fuses = Table(
     Column("released_by", Text),
     Column("released_at", _TIME),
 )
-
-# A message owed to somebody by a time.
-notices = Table(
-    "notices",
-    metadata,
-    Column("notice_id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("contract_id", Text),
-    Column("send_to", ARRAY(Text), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("due_at", _TIME, nullable=False),
-    Column("made_at", _TIME, nullable=False),
-    Column("sent_at", _TIME),
-)
-
-# A declared event; ``cause`` makes one incident of one cause.
-incidents = Table(
-    "incidents",
-    metadata,
-    Column("incident_id", Text, primary_key=True),
-    Column("cause", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("contract_id", Text),
-    Column("summary", Text, nullable=False),
-    Column("details", JSONB, nullable=False),
-    Column("detected_at", _TIME, nullable=False),
-    Column("detected_by", Text, nullable=False),
-    Column("phase", Text, nullable=False),
-    Column("closed_at", _TIME),
-    Index("incidents_cause", "cause", unique=True),
-)

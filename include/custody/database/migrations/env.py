@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
-from custody.database.proof_tables import metadata  # with those of ``tables``, which it adds to
+from custody.database.every_table import metadata  # with those of ``tables``, which it adds to
 
 connection = context.config.attributes["connection"]
 connection.execute(text("CREATE SCHEMA IF NOT EXISTS custody"))

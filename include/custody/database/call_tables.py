@@ -1,0 +1,5 @@
+"""The tables of outbound calls and findings about them."""
+
+from custody.database.tables import metadata
+
+__all__ = ["metadata"]

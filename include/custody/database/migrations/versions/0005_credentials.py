@@ -1,0 +1,12 @@
+"""Credentials: what there is and who read it."""
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

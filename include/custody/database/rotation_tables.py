@@ -1,0 +1,5 @@
+"""The tables of rotations of credentials."""
+
+from custody.database.tables import metadata
+
+__all__ = ["metadata"]
