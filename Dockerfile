@@ -9,10 +9,10 @@ USER root
 RUN echo "# All settings are in the environment." > /opt/airflow/airflow.cfg \
     && install --directory /opt/airflow/config \
     && echo "import custody_airflow.preload" > /opt/airflow/config/airflow_local_settings.py \
-    && install --directory --owner=airflow --group=root --mode=0700 /opt/custody /var/lib/custody \
+    && install --directory --owner=airflow --group=root --mode=0700 /opt/custody /opt/airflow/records /var/lib/custody \
         /var/lib/custody/root-key /var/lib/custody/key-ring /var/lib/custody/secret-store \
         /var/lib/custody/certificates /var/lib/custody/journal /var/lib/custody/log \
-        /var/lib/custody/notices
+        /var/lib/custody/notices /var/lib/custody/records
 USER airflow
 
 # An environment of its own holds exactly the lock, as on every other machine; the one of the base image

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
-from benchmarks import envelope, log, memory, proofs, purge, residue, sealing
+from benchmarks import envelope, escalation, log, memory, monitoring, proofs, purge, residue, sealing
 from benchmarks.measure import Measured, console
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -42,6 +42,8 @@ def main() -> int:
         "residue": residue.run,
         "proofs": proofs.run,
         "log": log.run,
+        "escalation": escalation.run,
+        "monitoring": monitoring.run,
         "memory": lambda: memory.run(options.orders),
     }
     unknown = set(options.names) - benchmarks.keys()

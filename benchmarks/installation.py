@@ -37,11 +37,13 @@ class Installation:
 
 
 @contextmanager
-def installation(*, stand_in: str | None = None, quota_scale: float = 1.0) -> Iterator[Installation]:
+def installation(
+    *, stand_in: str | None = None, quota_scale: float = 1.0, durable: bool = True
+) -> Iterator[Installation]:
     """Set up an installation in a temporary directory, with its keys and tables, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="custody-bench-") as directory:
         home = Path(directory) / "home"
-        with PostgresServer(home, durable=True) as server:
+        with PostgresServer(home, durable=durable) as server:
             owner = create_engine(server.url("custody_owner", "custody"))
             migrate(make_url(server.url("custody_owner", "custody")))
             settings = Settings(

@@ -1,12 +1,13 @@
 """# Keep the records
 
 **What.** Put the audit events since the last time into the transparency log, sign the log, have it
-time-stamped where an authority is configured, and send the notices that are owed.
+time-stamped where an authority is configured, drop incidents that were closed 13 months ago, and send
+the notices that are owed.
 
 **When.** Every day; the log's mirror and an outsider's checkpoint are then at most a day behind.
 
 **When it fails.** Nothing is lost: the next run takes up what this one left. A log that is unsound is
-not signed; `custody log verify` says what is wrong with it.
+not signed, and is an incident; `custody log verify` says what is wrong with it.
 """
 
 from typing import Any

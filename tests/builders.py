@@ -37,6 +37,7 @@ from custody.orders.store import Intake, take_in
 from custody.retention.purge import Purger
 from custody.settings import Settings
 from custody.vault import envelope
+from custody.vault.aws import Clients, plain
 from custody.vault.envelope import RECIPIENT, Wrapper
 from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
 
@@ -170,12 +171,18 @@ def _iso(moment: datetime) -> str:
 
 @contextmanager
 def house_at(
-    home: Path, url: str, clock: Hands, amazon: Running | None = None, **settings: Any
+    home: Path,
+    url: str,
+    clock: Hands,
+    amazon: Running | None = None,
+    *,
+    aws: Clients = plain,
+    **settings: Any,
 ) -> Iterator[House]:
     """Build a house with its keys; with ``amazon``, one that speaks to that stand-in and never sleeps."""
     if amazon is not None:
         settings = {"amazon_stand_in": amazon.base_url, "quota_scale": 10_000.0, **settings}
-    house = House(Settings(home=home, database_url=url, **settings), clock=clock)
+    house = House(Settings(home=home, database_url=url, **settings), clock=clock, aws=aws)
     house.create_keys()
     if amazon is not None:
         house.secrets.write(LWA_CLIENT_ID, amazon.client_id.encode())
@@ -184,6 +191,7 @@ def house_at(
             house.settings,
             house.engine,
             lambda name: house.secrets.read(name).decode(),
+            calls=house.calls,
             limits=Limits(attempts=2),
             sleep=lambda seconds: None,
         )

@@ -17,6 +17,8 @@ from custody.database.migrate import migrate
 from custody_local.databases import make_database
 from custody_local.postgres import PostgresServer
 
+from . import aws as on_loopback
+from .aws import Aws
 from .builders import Hands, house_at
 
 LOOPBACK = ["127.0.0.1", "::1"]
@@ -126,6 +128,20 @@ def _emptied(postgres: PostgresServer, mine: Database, shape: object) -> bool:
                 names = (sql.Identifier(str(table.schema)), sql.Identifier(table.name))
                 connection.execute(sql.SQL("DELETE FROM {}.{}").format(*names))
     return True
+
+
+@pytest.fixture(scope="session")
+def _aws() -> Iterator[Aws]:
+    with on_loopback.serving() as served:
+        yield served
+
+
+@pytest.fixture
+def aws(_aws: Aws) -> Iterator[Aws]:
+    """Give AWS on loopback, without faults."""
+    _aws.fresh()
+    yield _aws
+    _aws.fresh()
 
 
 @pytest.fixture

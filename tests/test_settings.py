@@ -102,3 +102,22 @@ def test_residue_surfaces_are_a_list_in_the_file_and_separated_by_bars_in_a_vari
     assert load(tmp_path, residue_surfaces="logs=/a|work=/b").residue_surfaces == ("logs=/a", "work=/b")
     with pytest.raises(BadInput, match="residue_surfaces"):
         load(tmp_path, residue_surfaces="/a")
+
+
+def test_an_installation_with_a_stand_in_cannot_name_amazon_as_whom_to_tell(tmp_path: Path) -> None:
+    assert load(tmp_path).amazon_security_contact == "security@amazon.com"
+    local = {"amazon_stand_in": "http://127.0.0.1:1"}
+    assert load(tmp_path, **local).amazon_security_contact.endswith("@example.invalid")
+    for address in ("security@amazon.com", "Security@AWS.Amazon.de"):
+        with pytest.raises(BadInput, match="amazon_security_contact"):
+            load(tmp_path, **local, amazon_security_contact=address)
+
+
+def test_a_channel_of_notices_names_its_kind_and_its_connection(tmp_path: Path) -> None:
+    assert load(tmp_path, notice_channels="smtp:mail|slack:on_call").notice_channels == (
+        "smtp:mail",
+        "slack:on_call",
+    )
+    for wrong in ("pager:1", "slack", "slack:"):
+        with pytest.raises(BadInput, match="notice_channels"):
+            load(tmp_path, notice_channels=wrong)

@@ -18,7 +18,8 @@ class Config:
 
     ``orders`` is the total, spread evenly over ``sellers``. Shares are fractions of a seller's
     orders. Durations are seconds of the stand-in's clock. ``start_ms`` (epoch milliseconds) is
-    the moment up to which the past is laid out; None takes the wall clock.
+    the moment up to which the past is laid out; None takes the wall clock. ``rotation_queue`` is
+    the URL of the queue on loopback that new client secrets go to; without one, rotations are refused.
     """
 
     orders: int = 500
@@ -41,6 +42,7 @@ class Config:
     token_seconds: float = 3600.0
     client_id: str = "amzn1.application-oa2-client.demo"
     client_secret: str = field(default="amzn1.oa2-cs.v1.demo-secret", repr=False)
+    rotation_queue: str = ""
     roles: Mapping[int, frozenset[str]] = field(default_factory=dict)
     tasks: tuple[str, ...] = ("packing_slip", "pick_list", "confirm_shipment")
 

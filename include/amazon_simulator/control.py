@@ -72,6 +72,15 @@ class ControlApi:
             self._world.revoked.discard(seller_id)
         return _answer({"seller_id": seller_id, "revoked": revoked})
 
+    def rotate(self, request: Request) -> Response:
+        """Rotate the application's secret as Amazon does by itself, or as a person does in the console."""
+        self._world.secrets.rotate(None)
+        return _answer({"rotations": self._world.secrets.rotations})
+
+    def deliver(self, request: Request) -> Response:
+        """Send the notices of new secrets whose time has come."""
+        return _answer({"sent": self._world.secrets.deliver()})
+
     async def secret(self, request: Request) -> Response:
         """Let the application's own secret expire (``{"expired": true}``), or heal it."""
         self._world.secret_expired = bool((await _wanted(request)).get("expired", True))

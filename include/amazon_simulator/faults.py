@@ -9,15 +9,16 @@ from typing import Any
 _SP_API = frozenset({"searchOrders", "getOrder", "confirmShipment"})
 _READS = frozenset({"searchOrders", "getOrder"})
 _SEARCH = frozenset({"searchOrders"})
-_ANY = _SP_API | {"token"}
+_ROTATE = frozenset({"rotateApplicationClientSecret"})
+_ANY = _SP_API | _ROTATE | {"token"}
 
 FAULTS: dict[str, frozenset[str]] = {
     # refused before anything is done
-    "429": _SP_API,
+    "429": _SP_API | _ROTATE,
     "500": _ANY,
     "503_html": _ANY,
-    "access_denied": _SP_API,
-    "secret_expired": _ANY,
+    "access_denied": _SP_API | _ROTATE,
+    "secret_expired": _SP_API | {"token"},
     "message_null": _SP_API,
     "lwa_flap": frozenset({"token"}),
     "token_expired": _SEARCH,
@@ -39,6 +40,14 @@ FAULTS: dict[str, frozenset[str]] = {
     "negative_quantity": _READS,
     "missing_order_id": _READS,
     "address_absent": _READS,
+    # the secret is rotated; its notice, or the answer, does not come as it should
+    "notice_late": _ROTATE,
+    "notice_lost": _ROTATE,
+    "notice_twice": _ROTATE,
+    "notice_malformed": _ROTATE,
+    "notice_other_application": _ROTATE,
+    "secret_slow": _ROTATE,
+    "answer_lost": _ROTATE,
     # accepted, and nothing changes
     "confirm_ignored": frozenset({"confirmShipment"}),
 }

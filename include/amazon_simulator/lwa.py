@@ -10,6 +10,8 @@ from amazon_simulator.answers import HTML_503, Answer, Delivery, in_json
 from amazon_simulator.faults import Fault
 from amazon_simulator.world import World
 
+ROTATION = "sellingpartnerapi::client_credential:rotation"
+
 
 class LoginApi:
     """``POST /auth/o2/token``."""
@@ -36,6 +38,8 @@ class LoginApi:
             return _refuse(
                 400, "invalid_request", "The content type must be application/x-www-form-urlencoded."
             )
+        if form.get("grant_type") == "client_credentials":
+            return self._grant_application(form, name)
         if form.get("grant_type") != "refresh_token":
             return _refuse(
                 400, "unsupported_grant_type", "The grant type is not supported by the authorization server."
@@ -58,11 +62,26 @@ class LoginApi:
         }
         return in_json(200, granted)
 
+    def _grant_application(self, form: dict[str, str], fault: str) -> Answer:
+        """Grant a token in no seller's name, for the scope of rotations."""
+        if not {"scope", "client_id", "client_secret"} <= form.keys():
+            return _refuse(400, "invalid_request", "The request is missing a required parameter.")
+        if fault == "secret_expired" or not self._is_client(form):
+            return _refuse(401, "invalid_client", "Client authentication failed")
+        if form["scope"] != ROTATION:
+            return _refuse(400, "invalid_scope", "The scope is not known.")
+        granted = {
+            "access_token": self._world.issue_application_token(),
+            "token_type": "bearer",
+            "expires_in": round(self._world.config.token_seconds),
+        }
+        return in_json(200, granted)
+
     def _is_client(self, form: dict[str, str]) -> bool:
         config = self._world.config
         same_id = hmac.compare_digest(form["client_id"].encode(), config.client_id.encode())
-        same_secret = hmac.compare_digest(form["client_secret"].encode(), config.client_secret.encode())
-        return same_id and same_secret and not self._world.secret_expired
+        taken = self._world.secrets.takes(form["client_secret"])
+        return same_id and taken and not self._world.secret_expired
 
 
 def _refuse(status: int, code: str, description: str) -> Answer:

@@ -13,6 +13,7 @@ from amazon_simulator.order_ids import is_order_id, read_order_id
 from amazon_simulator.orders import OrderWriter
 from amazon_simulator.pagination import TokenOffice
 from amazon_simulator.quota import Quota
+from amazon_simulator.secrets_office import SecretsOffice, queue_at
 from amazon_simulator.sellers import Seller, make_sellers
 
 
@@ -37,10 +38,13 @@ class World:
         self.faults = FaultPlan()
         self.revoked: set[str] = set()
         self.secret_expired = False
+        send = queue_at(config.rotation_queue) if config.rotation_queue else None
+        self.secrets = SecretsOffice(config.client_id, config.client_secret, self.clock.now_ms, send)
         self.requests: Counter[tuple[str, int]] = Counter()
         self.personal_requests: Counter[tuple[str, str, str]] = Counter()
         self.confirmed: Counter[str] = Counter()
         self._grants: dict[str, _Grant] = {}
+        self._application_grants: dict[str, int] = {}
 
     def seller(self, seller_id: str) -> Seller | None:
         """Find a seller by its id."""
@@ -60,6 +64,16 @@ class World:
         token = f"Atza|{secrets.token_urlsafe(48)}"
         self._grants[token] = _Grant(seller.index, now + round(self.config.token_seconds * 1000))
         return token
+
+    def issue_application_token(self) -> str:
+        """Issue an access token in no seller's name."""
+        token = f"Atza|{secrets.token_urlsafe(48)}"
+        self._application_grants[token] = self.clock.now_ms() + round(self.config.token_seconds * 1000)
+        return token
+
+    def is_application(self, token: str) -> bool:
+        """Tell whether a token was issued in no seller's name, and is alive."""
+        return self._application_grants.get(token, 0) > self.clock.now_ms()
 
     def holder(self, token: str) -> tuple[Seller | None, bool]:
         """Tell whose access token this is, and whether it has expired."""

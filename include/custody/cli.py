@@ -9,16 +9,22 @@ import typer
 from rich.markup import escape
 
 from custody.commands import (
+    calls,
     certificates,
     confirmations,
     contracts,
     credentials,
     database,
+    drills,
     holds,
+    incident_reports,
+    incidents,
     log,
+    notices,
     orders,
     proofs,
     purges,
+    rotations,
     shipments,
     terminations,
 )
@@ -37,10 +43,16 @@ contracts.app.command("terminate")(terminations.terminate)
 app.add_typer(terminations.app, name="termination")
 app.add_typer(purges.app, name="purge")
 app.add_typer(holds.app, name="hold")
+app.add_typer(incidents.app, name="incident")
+incidents.app.command("report")(incident_reports.report)
+incidents.app.command("drill")(drills.drill)
 app.add_typer(shipments.app, name="shipments")
+app.add_typer(rotations.app, name="rotation")
 app.add_typer(database.app, name="database")
 app.add_typer(credentials.app, name="credential")
+app.add_typer(calls.app, name="call")
 app.add_typer(log.app, name="log")
+app.add_typer(notices.app, name="notice")
 app.add_typer(proofs.app, name="proof")
 app.command()(orders.order)
 app.command()(confirmations.confirm)
@@ -85,9 +97,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 @app.command()
 def jwks() -> None:
-    """Print the public keys by which certificates are verified."""
+    """Print the public keys by which certificates are verified, those of former years with them."""
     with at_home() as house:
-        typer.echo(house.issuer.public_keys().decode())
+        typer.echo(house.issuer.known_keys()[0].decode())
 
 
 @app.command()

@@ -1,12 +1,8 @@
 """The parts of an installation, each made when it is first needed."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cached_property
 from os import urandom
 from typing import TYPE_CHECKING
-
-from sqlalchemy import Engine
 
 from custody.amazon.client import AmazonClient
 from custody.certificates.certificate import Party
@@ -16,64 +12,44 @@ from custody.certificates.log import Log
 from custody.certificates.signing import Role, Signer, new_key
 from custody.contracts.confirmation import Confirmer
 from custody.contracts.desk import Desk
-from custody.contracts.notices import Sender
 from custody.contracts.termination import ACTOR as ENDING
 from custody.contracts.termination import Terminator
 from custody.contracts.termination_watch import Spans, Watch
-from custody.database.engine import engine_for
+from custody.credentials.binding import Binding
+from custody.credentials.existing import enter_existing
+from custody.credentials.rotation import Rotator
+from custody.foundations import Foundations
+from custody.incidents.announcing import Announcer
+from custody.incidents.containing import Act, Containing
+from custody.incidents.containment_rules import ALL_CONTRACTS, Action
+from custody.incidents.reporting import Reporter
+from custody.incidents.responder import Responder
+from custody.incidents.watch import IncidentWatch
+from custody.monitoring.records import bring_in_own
+from custody.notices.delivery import Sender
 from custody.orders.ingest import Puller
 from custody.orders.records import ContractId
 from custody.retention.fuse import Limits
 from custody.retention.journal import Journal
 from custody.retention.purge import PURGE, Purger, Tools
 from custody.retention.residue.scanner import Scanner
+from custody.rotating import rotator
 from custody.settings import Settings
 from custody.vault.envelope import KEY_BYTES
-from custody.vault.key_ring import FileKeyRing, KeyRing
-from custody.vault.root_key import FileRootKey
-from custody.vault.secret_store import DIGEST_KEY, LOG_KEY, RECEIPT_KEY, SIGNING_KEY, FileSecretStore
-from custody.vault.vault import Vault
+from custody.vault.secret_store import DIGEST_KEY, LOG_KEY, RECEIPT_KEY, SIGNING_KEY
 
 if TYPE_CHECKING:
     from custody.certificates.timestamp import Stamps
 
 
-class Parts:
+class Parts(Foundations):
     """The parts of an installation, each made when first needed; close it when done."""
-
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] | None = None) -> None:
-        self.settings = settings
-        self.clock = clock or _now
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The application's way to the database."""
-        return engine_for(self.settings)
-
-    @cached_property
-    def root_key(self) -> FileRootKey:
-        """What protects everything outside the database."""
-        return FileRootKey(self.settings.root_key)
-
-    @cached_property
-    def secrets(self) -> FileSecretStore:
-        """Credentials and installation keys."""
-        return FileSecretStore(self.settings.secret_store, self.root_key)
-
-    @cached_property
-    def key_ring(self) -> KeyRing:
-        """Contract keys."""
-        return FileKeyRing(self.settings.key_ring, self.root_key)
-
-    @cached_property
-    def vault(self) -> Vault:
-        """Sealing and opening."""
-        return Vault(self.engine, self.key_ring, self.secrets.read(DIGEST_KEY))
 
     @cached_property
     def client(self) -> AmazonClient:
         """The way to Amazon."""
-        return AmazonClient(self.settings, self.engine, lambda name: self.secrets.read(name).decode())
+        binding = Binding(self.engine, self.secrets)
+        return AmazonClient(self.settings, self.engine, binding.read, bound=binding.require, calls=self.calls)
 
     @cached_property
     def puller(self) -> Puller:
@@ -117,7 +93,7 @@ class Parts:
         from custody.certificates.timestamp import Stamps  # few need it, and its imports are heavy
 
         directory = self.settings.home / "log" / "stamps"
-        return Stamps(directory, url, roots, timeout=self.settings.read_timeout)
+        return Stamps(directory, url, roots, timeout=self.settings.read_timeout, calls=self.calls)
 
     @cached_property
     def scanner(self) -> Scanner:
@@ -149,6 +125,12 @@ class Parts:
             self.settings.certificates,
             self.clock,
         )
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        """Reports on incidents."""
+        of = (self.engine, self.signer, self.issuer, self.log, self.processor)
+        return Reporter(*of, self.settings.certificates, self.clock)
 
     @cached_property
     def signer(self) -> Signer:
@@ -186,9 +168,37 @@ class Parts:
         return Watch(self.engine, Spans.of(self.settings), self.settings.processor_contact)
 
     @cached_property
+    def incident_watch(self) -> IncidentWatch:
+        """Watches open incidents."""
+        return IncidentWatch(self.engine, self.settings.incident_contacts, self.settings.processor_contact)
+
+    @cached_property
+    def containing(self) -> Containing:
+        """Takes and lifts what contains incidents."""
+        return Containing(self.engine, self._acts())
+
+    @cached_property
+    def responder(self) -> Responder:
+        """Takes what people say of incidents."""
+        return Responder(self.engine, self.clock)
+
+    @cached_property
     def sender(self) -> Sender:
         """Sends notices."""
-        return Sender(self.engine, self.settings, self.secrets.read, self.clock)
+        channels = self._channels(self.settings, self.secrets.read)
+        return Sender(self.engine, self.settings, self.secrets.read, self.clock, channels, self.calls)
+
+    @cached_property
+    def rotator(self) -> Rotator:
+        """Rotates credentials."""
+        return rotator(
+            self, lambda: self.client.applications, lambda: self.log.verifier_key(), self._forget_tokens
+        )
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        """Drafts what incidents owe to whom, and minds the clocks of notices."""
+        return Announcer(self.engine, self.settings)
 
     def create_keys(self) -> None:
         """Make the installation's keys where there are none; existing ones are never replaced.
@@ -196,21 +206,44 @@ class Parts:
         What a killed writer left beside a key or a secret is overwritten.
         """
         self.root_key.create()
+        self.secrets.fingerprints.create()
         self.secrets.write_new(DIGEST_KEY, urandom(KEY_BYTES))
         self.secrets.write_new(SIGNING_KEY, new_key())
         self.secrets.write_new(RECEIPT_KEY, new_key())
         self.secrets.write_new(LOG_KEY, new_log_key())
         self.secrets.sweep()
         self.key_ring.sweep()
+        enter_existing(self.engine, self.secrets)
+
+    def _acts(self) -> dict[Action, Act]:
+        """What containing does outside of the record: a token goes out of use, our secret is replaced."""
+
+        def take(contract_id: str, incident_id: str, actor: str) -> None:
+            suspected = None if contract_id == ALL_CONTRACTS else contract_id
+            self.rotator.suspect(suspected, f"incident {incident_id}", actor=actor)
+
+        return {
+            Action.REVOKE_CREDENTIALS: Act(
+                take, lambda contract, _, who: self.rotator.lift(contract, actor=who)
+            ),
+            Action.ROTATE_CREDENTIALS: Act(take),
+        }
 
     def _forget_tokens(self, contract_id: ContractId) -> None:
         if "client" in self.__dict__:
             self.client.forget(contract_id)
 
+    def _bring_in_records(self) -> None:
+        if "engine" in self.__dict__:
+            bring_in_own(self.engine, self.spool, self.clock())
+        self.spool.close()
+
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections, and bring in what is on record of this process."""
         if "client" in self.__dict__:
             self.client.close()
+        if "spool" in self.__dict__:
+            self._bring_in_records()
         if "engine" in self.__dict__:
             self.engine.dispose()
 
@@ -223,7 +256,3 @@ def _limits(settings: Settings) -> Limits:
         history=settings.fuse_history,
         purges=settings.fuse_purges,
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

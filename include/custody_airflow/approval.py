@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk.exceptions import TaskAwaitingInput
 
 from custody_airflow.watching import watch
 
@@ -40,7 +41,11 @@ class SecondPersonApproval(HITLOperator):
 
         if event.get("error_type") == "timeout":
             watch()
-            return self.execute(context)
+            asked = terminating.question()
+            if asked is None:
+                return "decided"
+            # Put again, it would lose an answer that came in since; see custody_airflow.gate.
+            raise TaskAwaitingInput(method_name="execute_complete", timeout=asked[1])
         if "error" in event:
             self.process_trigger_event_error(event)
         person: Mapping[str, str] = event["responded_by_user"] or {}

@@ -6,9 +6,10 @@ from typing import Any
 
 from airflow.sdk import get_current_context
 
-from custody.bootstrap import House, house
+from custody.bootstrap import House
 from custody.contracts.contract import Contract
 from custody.errors import BadInput
+from custody_airflow.aws import house
 from custody_airflow.failures import told_to_airflow
 from custody_airflow.steps import Counts, person
 

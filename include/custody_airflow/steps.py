@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import get_current_context
 
-from custody.bootstrap import Outcome, house
+from custody.bootstrap import Outcome
 from custody.contracts.contract import TaskName
 from custody.errors import BadInput
 from custody.orders.records import OrderRef
+from custody_airflow.channels import house
 from custody_airflow.failures import told_to_airflow
 
 Counts = dict[str, Any]
@@ -57,18 +59,27 @@ def purge(contract_ids: list[str]) -> Counts:
 
 
 def count_due() -> int:
-    """Count what was due before this run began and is still there, over all contracts."""
-    from custody.retention.count import count_due as counted
+    """Count what was due an hour before this run began and is still there, over all contracts.
 
+    The hour is the time between two runs. Orders are due from when the step that brought them began, and
+    are there when it ends: less would count some that no purge could have seen.
+    """
     began = get_current_context()["dag_run"].start_date
-    with told_to_airflow(), house() as here, here.engine.connect() as connection:
-        return counted(connection, began or here.clock())
+    with told_to_airflow(), house() as here:
+        return here.count_due((began or here.clock()) - timedelta(hours=1))
 
 
 def keep_records() -> Counts:
     """Log audit events, sign the log, and send what is owed."""
     with told_to_airflow(), house() as here:
         return here.keep_records()
+
+
+def monitor_calls() -> Counts:
+    """Bring in the records of calls, and open an incident for what is odd; give how much was looked at."""
+    with told_to_airflow(), house() as here:
+        looked = here.monitor_calls()
+        return {"calls": looked.calls, "findings": list(looked.findings)}
 
 
 def release_purge() -> str:
@@ -87,6 +98,8 @@ def end_contracts() -> Counts:
     """Go on with the approved ends of contracts, and alert where one does not come along."""
     with told_to_airflow(), house() as here:
         outcomes = here.end_contracts()
+        if here.watch_in_silence():
+            _log.warning("The watch over incidents is silent: looked in its place.")
         return _told([each.contract_id for each in outcomes], outcomes)
 
 

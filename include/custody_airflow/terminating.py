@@ -16,7 +16,7 @@ _AFTER_HOLDS = frozenset({"destroy_keys", "verify", "certify", "finish"})
 
 def freeze() -> None:
     """Write down the request of the person who triggered this run, and stop taking in orders."""
-    from custody.bootstrap import house
+    from custody_airflow.aws import house
 
     context: Any = get_current_context()
     run = context["dag_run"]
@@ -33,8 +33,8 @@ def step(name: str) -> dict[str, Any]:
     """Take one step of the end; skipped when the request was rejected, or while orders are left."""
     from msgspec import to_builtins
 
-    from custody.bootstrap import house
     from custody.contracts import termination_record
+    from custody_airflow.channels import house
 
     with told_to_airflow(), house() as here:
         with here.engine.connect() as connection:
@@ -60,9 +60,9 @@ def step(name: str) -> dict[str, Any]:
 
 def question() -> tuple[str, timedelta] | None:
     """Give what the second person has to know, and how long to wait; None when it is decided already."""
-    from custody.bootstrap import house
     from custody.contracts import registry, termination_record
     from custody.contracts.termination_check import left_of
+    from custody_airflow.aws import house
 
     with told_to_airflow(), house() as here, here.engine.connect() as connection:
         contract = registry.get(connection, contract_id())
@@ -84,7 +84,7 @@ def question() -> tuple[str, timedelta] | None:
 
 def answer(person: str, *, approve: bool) -> str:
     """Take an answer; gives ``same_person`` when it has to be asked again."""
-    from custody.bootstrap import house
+    from custody_airflow.aws import house
 
     with told_to_airflow(), house() as here:
         return here.desk.answer_end(contract_id(), approve=approve, actor=person)

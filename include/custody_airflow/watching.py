@@ -5,7 +5,7 @@ from typing import Any
 
 def watch(**_: Any) -> None:
     """Look at all ends: alert, and decide those that nobody has answered in time."""
-    from custody.bootstrap import house
+    from custody_airflow.aws import house
     from custody_airflow.failures import told_to_airflow
 
     with told_to_airflow(), house() as here:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,10 +77,10 @@ class Airflow:
             file = log_file(self._layout, "airflow-migrate")
             raise NotReady(f"airflow db migrate failed; the end of {file}:\n{last_lines(file)}")
 
-    def start(self, processes: Processes) -> None:
-        """Start the four components; ``wait_until_healthy`` says when they can be used."""
-        for component, words in COMPONENTS.items():
-            processes.start(component, _command(*words), self._environment(component))
+    def start(self, processes: Processes, components: Iterable[str] = COMPONENTS) -> None:
+        """Start the four components, or some; ``wait_until_healthy`` says when they can be used."""
+        for component in components:
+            processes.start(component, _command(*COMPONENTS[component]), self._environment(component))
 
     def wait_until_healthy(self, check: Callable[[], None], patience: timedelta = _PATIENCE) -> None:
         """Wait until all components are at work; ``check`` may raise to give up.

@@ -93,6 +93,19 @@ def local_settings(layout: Layout, repository: Path, ports: AirflowPorts) -> dic
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        **secrets_settings(),
+    }
+
+
+def secrets_settings() -> dict[str, str]:
+    """Let connections and variables come out of our own store, each reading on record."""
+    backend = "custody_airflow.secrets.AuditedSecretsBackend"
+    wrapped = json.dumps({"backends": [{"backend": "custody_airflow.secrets.SealedSecretsBackend"}]})
+    return {
+        "AIRFLOW__SECRETS__BACKEND": backend,
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": wrapped,
+        "AIRFLOW__WORKERS__SECRETS_BACKEND": backend,
+        "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS": wrapped,
     }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from custody.bootstrap import House
+from custody.monitoring.acting import acting
 from custody_local.airflow import Airflow
 from custody_local.airflow_configuration import ADMINISTRATOR
 from custody_local.installation import Installation, open_installation
@@ -25,6 +26,7 @@ from custody_local.rounds import Ended, Rounds
 from custody_local.summary import Summary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+BY = "command line, demo"  # who has set it up, as calls and credential reads have it on record
 _LOOK = 1.0  # seconds between two looks at the processes
 
 
@@ -32,7 +34,11 @@ def run(options: Options, console: Console) -> int:
     """Play the story; give the exit status: 0 when the lifecycle has completed."""
     began = time.monotonic()
     check_sellers(options)
-    with open_installation(options.home) as installation, Progress(console) as progress:
+    with (
+        acting(BY, component="command/demo"),
+        open_installation(options.home) as installation,
+        Progress(console) as progress,
+    ):
         progress.say("PostgreSQL is up")
         airflow = Airflow(installation.layout, REPOSITORY, installation.postgres, port=options.port)
         with ThreadPoolExecutor(1) as aside:

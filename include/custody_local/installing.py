@@ -107,10 +107,10 @@ def make_ready(installation: Installation, options: Options, amazon: Amazon) -> 
     settings = Settings.load({"CUSTODY_HOME": str(options.home)})
     house = House(settings)
     try:
+        migrate(make_url(installation.postgres.url("custody_owner", "custody")))
         house.create_keys()
         house.secrets.write(LWA_CLIENT_ID, amazon.client_id.encode())
         house.secrets.write(LWA_CLIENT_SECRET, amazon.client_secret.encode())
-        migrate(make_url(installation.postgres.url("custody_owner", "custody")))
     finally:
         house.close()
     return settings

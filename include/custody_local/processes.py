@@ -82,6 +82,26 @@ class Processes:
                 file = log_file(self._layout, name)
                 raise ProcessEnded(f"{name} ended with code {code}; the end of {file}:\n{last_lines(file)}")
 
+    def kill(self, name: str) -> None:
+        """Kill a process with all that it has started, as a crash of its machine would, and forget it."""
+        process = self._running[name]
+        for member in _members(process.pid):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        process.wait()
+        self._forget(name)
+
+    def forget_ended(self) -> list[str]:
+        """Forget those that have ended by themselves, and name them: they can be started again."""
+        ended = [name for name, process in self._running.items() if process.poll() is not None]
+        for name in ended:
+            self._forget(name)
+        return ended
+
+    def _forget(self, name: str) -> None:
+        del self._running[name]
+        _pid_file(self._layout, name).unlink(missing_ok=True)
+
     def stop(self, patience: timedelta = PATIENCE) -> None:
         """End all processes, the last started first; harmless when there are none."""
         for process in reversed(self._running.values()):

@@ -12,6 +12,7 @@ from custody.amazon.client import AmazonClient
 from custody.amazon.interface import Limits, Region, Seller
 from custody.database.migrate import migrate
 from custody.database.tables import quota_buckets
+from custody.errors import KeyUnavailable
 from custody.orders.records import ContractId
 from custody.settings import Settings
 from custody_local.databases import make_database
@@ -19,12 +20,22 @@ from custody_local.postgres import PostgresServer
 
 from .scripted_amazon import ScriptedAmazon, serving
 
-SECRETS = {
-    "lwa/client-id": "amzn1.application-oa2-client.test",
-    "lwa/client-secret": "amzn1.oa2-cs.v1.canary-secret",
-    "refresh-token/acme": "Atzr|canary-refresh",
-    "refresh-token/zenith": "Atzr|other-refresh",
-}
+
+class Kept(dict[str, str]):
+    """Secrets by name; one that is not there is told as a store tells it."""
+
+    def __missing__(self, name: str) -> str:
+        raise KeyUnavailable(f"No secret named {name}.")
+
+
+SECRETS = Kept(
+    {
+        "lwa/client-id": "amzn1.application-oa2-client.test",
+        "lwa/client-secret": "amzn1.oa2-cs.v1.canary-secret",
+        "refresh-token/acme": "Atzr|canary-refresh",
+        "refresh-token/zenith": "Atzr|other-refresh",
+    }
+)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from custody.errors import OwnCredentialBroken, PageTokenRefused, Refused, Selle
 from custody.orders.records import ContractId
 from custody.settings import Settings
 
+from .conftest import Kept
+
 FACTS = (DataSet.FULFILLMENT, DataSet.PACKAGES)
 
 
@@ -44,7 +46,7 @@ def sellers(stand_in: Running) -> list[Seller]:
 def stand_in_client(
     stand_in: Running, engine: Engine, tmp_path: Path, sleeps: list[float]
 ) -> Iterator[AmazonClient]:
-    secrets = {"lwa/client-id": stand_in.client_id, "lwa/client-secret": stand_in.client_secret}
+    secrets = Kept({"lwa/client-id": stand_in.client_id, "lwa/client-secret": stand_in.client_secret})
     for each in stand_in.sellers:
         secrets[f"refresh-token/contract-{each.index}"] = each.refresh_token
     settings = Settings(home=tmp_path, amazon_stand_in=stand_in.base_url, read_timeout=timedelta(seconds=0.5))

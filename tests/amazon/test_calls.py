@@ -17,6 +17,7 @@ from custody.amazon.transport import Transport
 from custody.database.tables import quota_buckets
 from custody.errors import Refused, SellerGone, Throttled, Unavailable
 
+from ..monitoring.listed import call_log
 from .conftest import SECRETS
 from .scripted_amazon import HTML, Reply, ScriptedAmazon, lwa_error, refusal
 
@@ -96,7 +97,9 @@ def test_a_token_that_ends_during_a_wait_for_quota_is_renewed_before_the_call(
 
     endpoints, limits, second = Endpoints(amazon.base_url), Limits(), timedelta(seconds=1)
     hours = timedelta(hours=6)
-    with Transport(endpoints, connect_timeout=second, read_timeout=second, limits=limits) as transport:
+    with Transport(
+        endpoints, connect_timeout=second, read_timeout=second, limits=limits, calls=call_log()
+    ) as transport:
         tokens = Tokens(transport, endpoints, SECRETS.__getitem__, limits=limits, monotonic=lambda: now[0])
         quota = Quota(engine, lambda: "application", scale=0.01, longest_wait=hours, sleep=sleep)
         calls = Calls(transport, endpoints, tokens, quota, limits=limits)

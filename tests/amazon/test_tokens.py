@@ -14,6 +14,7 @@ from custody.amazon.transport import Transport
 from custody.errors import CustodyError, OwnCredentialBroken, SellerGone, Unavailable
 from custody.orders.records import ContractId
 
+from ..monitoring.listed import call_log
 from .conftest import SECRETS
 from .scripted_amazon import HTML, Reply, ScriptedAmazon, lwa_error
 
@@ -46,7 +47,9 @@ def tokens(amazon: ScriptedAmazon, clock: Clock, secrets_read: list[str]) -> Ite
 
     endpoints = Endpoints(amazon.base_url)
     second = timedelta(seconds=1)
-    with Transport(endpoints, connect_timeout=second, read_timeout=second, limits=Limits()) as transport:
+    with Transport(
+        endpoints, connect_timeout=second, read_timeout=second, limits=Limits(), calls=call_log()
+    ) as transport:
         yield Tokens(transport, endpoints, read, limits=Limits(), sleep=lambda _: None, monotonic=clock)
 
 

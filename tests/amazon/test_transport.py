@@ -15,10 +15,13 @@ from custody.amazon.endpoints import Endpoints
 from custody.amazon.interface import Answer, Limits
 from custody.amazon.transport import USER_AGENT, Transport, tls_context
 from custody.errors import BadInput, HostNotAllowed, Unavailable
+from custody.monitoring.calls import About
 
+from ..monitoring.listed import call_log
 from .scripted_amazon import Reply, ScriptedAmazon
 
 PATH = "/orders/2026-01-01/orders?paginationToken=canary-query"
+SEARCH = About("sp-api", "GET /orders/2026-01-01/orders")
 CANARIES = ("canary-token", "canary-query", "canary-body")
 
 
@@ -28,6 +31,7 @@ def make_transport(amazon: ScriptedAmazon, **limits: Any) -> Transport:
         connect_timeout=timedelta(seconds=2),
         read_timeout=timedelta(seconds=0.5),
         limits=replace(Limits(), **limits),
+        calls=call_log(),
         clock=lambda: datetime(2026, 11, 23, 12, 30, 5, tzinfo=UTC),
     )
 
@@ -40,7 +44,7 @@ def transport(amazon: ScriptedAmazon) -> Iterator[Transport]:
 
 def ask(transport: Transport, amazon: ScriptedAmazon) -> Answer:
     headers = {"x-amz-access-token": "canary-token"}
-    return transport.send("searchOrders", "GET", amazon.base_url + PATH, headers=headers)
+    return transport.send("searchOrders", "GET", amazon.base_url + PATH, headers=headers, about=SEARCH)
 
 
 def test_an_answer_holds_status_request_id_and_body_but_does_not_show_the_body(
@@ -93,11 +97,15 @@ def test_a_refused_connection_is_unavailable(amazon: ScriptedAmazon) -> None:
     second = timedelta(seconds=1)
     with (
         Transport(
-            Endpoints(port_of_nobody), connect_timeout=second, read_timeout=second, limits=limits
+            Endpoints(port_of_nobody),
+            connect_timeout=second,
+            read_timeout=second,
+            limits=limits,
+            calls=call_log(),
         ) as transport,
         pytest.raises(Unavailable),
     ):
-        transport.send("searchOrders", "GET", port_of_nobody + PATH, headers={})
+        transport.send("searchOrders", "GET", port_of_nobody + PATH, headers={}, about=SEARCH)
 
 
 def test_an_answer_larger_than_the_limit_is_not_read_to_its_end(amazon: ScriptedAmazon) -> None:
@@ -138,7 +146,11 @@ def test_no_cookie_is_carried_from_one_call_to_the_next(transport: Transport, am
 def test_an_address_off_the_list_is_stopped_before_anything_is_sent(transport: Transport) -> None:
     with pytest.raises(HostNotAllowed) as caught:
         transport.send(
-            "searchOrders", "GET", "http://127.0.0.1:9" + PATH, headers={"x-amz-access-token": "t"}
+            "searchOrders",
+            "GET",
+            "http://127.0.0.1:9" + PATH,
+            headers={"x-amz-access-token": "t"},
+            about=SEARCH,
         )
     assert "canary" not in str(caught.value)
 
@@ -157,7 +169,13 @@ def test_a_line_break_in_a_header_is_refused_without_showing_the_value(
     transport: Transport, amazon: ScriptedAmazon, value: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
-        transport.send("searchOrders", "GET", amazon.base_url + PATH, headers={"x-amz-access-token": value})
+        transport.send(
+            "searchOrders",
+            "GET",
+            amazon.base_url + PATH,
+            headers={"x-amz-access-token": value},
+            about=SEARCH,
+        )
     assert value not in str(caught.value)
     assert amazon.requests == []
 

@@ -18,6 +18,7 @@ from custody.certificates.timestamp import Stamps
 from custody.errors import BadInput, Unavailable
 from custody.settings import Settings
 
+from ..monitoring.listed import call_log
 from .authority import Authority, authority
 from .logged import log
 
@@ -36,7 +37,7 @@ def tsa(tmp_path: Path) -> Iterator[Authority]:
 
 
 def stamps_of(tsa: Authority, directory: Path) -> Stamps:
-    return Stamps(directory, tsa.url, tsa.roots, timeout=timedelta(seconds=5))
+    return Stamps(directory, tsa.url, tsa.roots, timeout=timedelta(seconds=5), calls=call_log())
 
 
 def test_a_checkpoint_is_stamped_once_with_the_authoritys_time(tsa: Authority, tmp_path: Path) -> None:
@@ -79,7 +80,9 @@ def test_an_authority_that_answers_nothing_usable_is_asked_again_later(
 
 
 def test_an_authority_that_is_not_there_is_asked_again_later(tsa: Authority, tmp_path: Path) -> None:
-    nowhere = Stamps(tmp_path / "stamps", "http://127.0.0.1:9/", tsa.roots, timeout=timedelta(seconds=1))
+    nowhere = Stamps(
+        tmp_path / "stamps", "http://127.0.0.1:9/", tsa.roots, timeout=timedelta(seconds=1), calls=call_log()
+    )
     with pytest.raises(Unavailable):
         nowhere.stamp(CHECKPOINT)
 
@@ -98,7 +101,9 @@ def test_the_stamp_of_an_authority_that_nobody_vouches_for_is_not_kept(
     tsa: Authority, tmp_path: Path
 ) -> None:
     with authority(tmp_path / "stranger") as stranger:
-        untrusted = Stamps(tmp_path / "stamps", stranger.url, tsa.roots, timeout=timedelta(seconds=5))
+        untrusted = Stamps(
+            tmp_path / "stamps", stranger.url, tsa.roots, timeout=timedelta(seconds=5), calls=call_log()
+        )
         with pytest.raises(Unavailable):
             untrusted.stamp(CHECKPOINT)
 
@@ -135,7 +140,7 @@ def test_roots_that_are_none_are_refused_at_once(tsa: Authority, tmp_path: Path)
         if content is not None:
             roots.write_bytes(content)
         with pytest.raises(BadInput, match="timestamp_roots"):
-            Stamps(tmp_path / "stamps", tsa.url, roots, timeout=timedelta(seconds=1))
+            Stamps(tmp_path / "stamps", tsa.url, roots, timeout=timedelta(seconds=1), calls=call_log())
 
 
 def test_publishing_has_the_checkpoint_stamped_where_an_authority_is_named(

@@ -30,7 +30,7 @@ STEPS = ("purge", "destroy_keys", "revoke", "verify", "certify", "finish")
 def start(house: House, contract_id: str = "acme-eu", numbers: range = range(1, 4)) -> Contract:
     """Give a contract with orders whose end has been asked for and approved."""
     contract = add_contract(house, contract_id)
-    house.secrets.write(refresh_token_of(contract.contract_id), TOKEN)
+    house.secrets.write(refresh_token_of(contract.contract_id), TOKEN + contract.contract_id.encode())
     keep(house, contract, *(make_order(number) for number in numbers))
     approve(house, contract_id)
     return contract

@@ -35,11 +35,14 @@ def terminating(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
     monkeypatch.setenv("CUSTODY_HOME", str(house.settings.home))
     monkeypatch.setenv("CUSTODY_DATABASE_URL", house.settings.database_url)
-    from custody_airflow import terminating
+    from custody_airflow import at_work, terminating
 
     run = SimpleNamespace(dag_id="terminate_contract", run_id="1", triggering_user_name="ann")
-    context = {"params": {"contract_id": "acme-eu", "reason": "the seller leaves"}, "dag_run": run}
-    monkeypatch.setattr(terminating, "get_current_context", lambda: context)
+    task = SimpleNamespace(dag_id="terminate_contract", task_id="step", run_id="1")
+    params = {"contract_id": "acme-eu", "reason": "the seller leaves"}
+    context = {"params": params, "dag_run": run, "task_instance": task}
+    for module in (terminating, at_work):
+        monkeypatch.setattr(module, "get_current_context", lambda: context)
     return terminating
 
 

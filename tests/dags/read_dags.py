@@ -20,7 +20,8 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, t
     )
 )
 def plain() -> None:
-    """Bring in all that Airflow itself brings with the first DAG of a process."""
+    """Bring in all that Airflow itself brings with the first DAG of a process, and with its own operators."""
+    import airflow.providers.standard.operators.trigger_dagrun  # noqa: F401  # it brings SQLAlchemy
 
     @task
     def alone() -> None: ...
@@ -90,7 +91,8 @@ def at_run_time(task: Any) -> Any:
     """Give the task that runs: a mapped one gets the defaults of its DAG only by being unmapped."""
     if not task.is_mapped:
         return task
-    return task.unmap({"op_kwargs": dict.fromkeys(task.op_kwargs_expand_input.value)})
+    of_function = getattr(task, "op_kwargs_expand_input", None)
+    return task.unmap({"op_kwargs": dict.fromkeys(of_function.value)}) if of_function else task
 
 
 def read(folder: Path) -> dict[str, Any]:

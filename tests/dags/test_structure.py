@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from custody.incidents.kinds import DECLARED
+
 MAIN = ("ingest_orders", "fulfill_orders", "purge_orders")  # an order's life, from one to the next
 
 
@@ -57,6 +59,32 @@ def test_a_contract_ends_step_by_step_after_its_approval(dags: dict[str, Any]) -
     assert rules == {**dict.fromkeys(steps, "all_success"), "revoke_credentials": "none_failed"}
 
 
+def test_an_incident_goes_through_a_gate_for_each_phase_and_its_notices_hold_up_none(
+    dags: dict[str, Any],
+) -> None:
+    found = upstream(dags["respond_to_incident"])
+    line = ["open_incident", "detect.gate", "triage.gate", "contain.propose", "contain.gate", "contain.take"]
+    line += ["eradicate.gate", "recover.gate", "review.gate", "go_on"]
+    notices = {each for each in found if each.startswith("notices.")}
+    assert found == {
+        **{each: [before] if before else [] for before, each in zip([None, *line], line, strict=False)},
+        **{each: ["triage.gate"] for each in notices},
+    }
+    assert len(notices) == 3
+    assert dags["respond_to_incident"]["tasks"]["go_on"]["trigger_rule"] == "none_failed"
+
+
+def test_the_form_offers_every_kind_that_people_declare(dags: dict[str, Any]) -> None:
+    assert dags["respond_to_incident"]["form"]["kind"]["enum"] == list(DECLARED)
+
+
+def test_a_gate_is_tried_for_as_long_as_a_database_may_be_away(dags: dict[str, Any]) -> None:
+    tasks = dags["respond_to_incident"]["tasks"]
+    gates = [task for task_id, task in tasks.items() if task_id.endswith(".gate")]
+    assert len(gates) == 6
+    assert {task["retries"] for task in gates} == {1000}
+
+
 def test_tasks_are_mapped_over_batches_of_contracts(dags: dict[str, Any]) -> None:
     assert {dag_id: mapped(dag) for dag_id, dag in dags.items() if dag_id in MAIN} == {
         "ingest_orders": {"pull"},
@@ -87,3 +115,33 @@ def test_only_the_last_task_of_a_dag_emits_its_asset(dags: dict[str, Any]) -> No
         "fulfill_orders": {"announce": ["completed_orders"]},
         "purge_orders": {},
     }
+
+
+def test_the_watch_waits_then_escalates_and_starts_what_is_missing_beside_it(dags: dict[str, Any]) -> None:
+    watch = dags["watch_incidents"]
+    assert watch["schedule"] == "@continuous"
+    assert upstream(watch) == {
+        "wait": [],
+        "escalate": ["wait"],
+        "list_unanswered": ["wait"],
+        "start_responses": ["list_unanswered"],
+    }
+    assert mapped(watch) == {"start_responses"}
+
+
+def test_a_credential_is_verified_before_it_is_in_use_and_cleaning_is_done_whatever_came_of_it(
+    dags: dict[str, Any],
+) -> None:
+    steps = ["due", "request", "receive", "verify", "promote", "clean"]
+    found = dags["rotate_credentials"]
+    assert upstream(found) == {
+        each: [before] if before else [] for before, each in zip([None, *steps], steps, strict=False)
+    }
+    assert found["tasks"]["clean"]["trigger_rule"] == "all_done"
+    # Ten minutes between them: past the hour after which a secret that does not come is an incident.
+    assert [found["tasks"][each]["retries"] for each in ("receive", "verify")] == [8, 8]
+
+
+def test_calls_are_watched_by_one_task_every_hour(dags: dict[str, Any]) -> None:
+    assert upstream(dags["monitor_calls"]) == {"look": []}
+    assert dags["monitor_calls"]["schedule"] == "29 * * * *"

@@ -66,7 +66,8 @@ def looks_secret(text: str) -> list[str]:
     """Name what looks like the value of a secret in a text."""
     passwords = re.findall(r"://[^\s/@:]*:[^\s/@]+@", text)
     named = re.findall(r"(?im)^[ ]*\w*(?:password|secret|token|fernet_key)\w*[ ]*[:=][ ]*(\S.*)$", text)
-    allowed = re.compile(r"cat /run/secrets/\w+|(file:)?/(run|var|tmp)/\S*")
+    backend = r"custody_airflow\.secrets\.\w+|(&backends )?>-|\*backends"  # which one, and what it wraps
+    allowed = re.compile(rf"cat /run/secrets/\w+|(file:)?/(run|var|tmp)/\S*|{backend}")
     refused = [value for value in named if not allowed.fullmatch(value)]
     return [*passwords, *refused, *HEX.findall(text), *BASE64.findall(text)]
 
@@ -184,12 +185,20 @@ def test_custodys_settings_load_and_all_that_it_keeps_is_in_volumes(
     assert compose["volumes"].keys() >= set(volumes)
 
 
-def test_nobody_but_those_that_work_on_orders_sees_keys_or_custodys_database(
+def test_nobody_but_those_that_work_on_orders_sees_keys_and_two_others_the_database(
     services: dict[str, Any],
 ) -> None:
+    """The triggerer polls for the watch over incidents, and the API server shows it."""
+    roles = {"triggerer": "custody_app", "api-server": "custody_evidence"}
+    database = {"CUSTODY_HOME", "CUSTODY_DATABASE_URL", "CUSTODY_DATABASE_PASSWORD_FILE"}
     for name in services.keys() - {"worker", "airflow-init", "custody"}:
-        assert not any(target.startswith("/var/lib/custody") for target in mounts(services[name]))
-        assert not any(key.startswith("CUSTODY_") for key in environment(services[name]))
+        kept = {target for target in mounts(services[name]) if target.startswith("/var/lib/custody")}
+        assert kept <= {"/var/lib/custody/records"}
+        given = {
+            key: value for key, value in environment(services[name]).items() if key.startswith("CUSTODY_")
+        }
+        assert given.keys() == (database if name in roles else set())
+        assert name not in roles or f"//{roles[name]}@" in given["CUSTODY_DATABASE_URL"]
 
 
 def test_images_are_pinned_and_agree_with_the_locks(services: dict[str, Any], dockerfile: str) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +38,19 @@ class Person:
         dialog.get_by_role("button", name="Trigger").click()
         self.page.wait_for_url(re.compile(f"/dags/{dag_id}/runs/"))
 
-    def respond(self, subject: str, option: str) -> None:
-        """Answer what is asked under Required Actions."""
+    def respond(
+        self, subject: str, option: str, chosen: Mapping[str, str] | None = None, **typed: str
+    ) -> None:
+        """Answer what is asked under Required Actions, with what is chosen of lists and typed into fields."""
         self.page.goto("/required_actions?response_received=false")
         self.page.get_by_role("link", name=re.compile(subject)).first.click()
         button = self.page.get_by_role("button", name=option)
         button.wait_for()
+        for field, words in (chosen or {}).items():
+            self.page.locator(f"#element_{field}").click()
+            self.page.get_by_role("option", name=re.compile(words)).first.click()
+        for field, value in typed.items():
+            self.page.locator(f"#element_{field}").fill(value)
         self._keep("question")
         with self.page.expect_response(re.compile("hitlDetails")) as answered:
             button.click()

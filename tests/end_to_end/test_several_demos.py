@@ -76,6 +76,7 @@ def test_without_once_everything_stays_up_until_ctrl_c(demos: Demos) -> None:
         assert api.known_dags() == {
             "ingest_orders", "fulfill_orders", "purge_orders", "release_purge", "terminate_contract",
             "confirm_deletion", "manage_contract", "manage_hold", "keep_records",
+            "respond_to_incident", "watch_incidents", "rotate_credentials", "monitor_calls",
         }  # fmt: skip
     staying.process.send_signal(signal.SIGINT)
     assert staying.ended() == 130

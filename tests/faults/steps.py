@@ -3,7 +3,9 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, select
 
@@ -13,14 +15,25 @@ from custody.contracts.contract import TaskName
 from custody.database.tables import orders, task_states
 from custody.fulfillment.shipments import ShipmentTable
 from custody.fulfillment.work import READY, TaskState
+from custody.incidents.moves import Assessment
+from custody.incidents.phases import DUTIES, Breach, Known, Phase, Severity
+from custody.incidents.record import every
+from custody.incidents.review import Action, Review
+from custody.notices.delivery import Sender
 from custody.orders import cursor as cursors
 from custody.orders.cursor import Cursor
-from custody.orders.records import ContractId
 from custody.retention import erase
+from custody.retention.records import PurgePlan
 from custody.vault.key_ring import KeyRing
 from custody.vault.secret_store import DIGEST_KEY, LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
 
-SELLERS = "sellers.csv"
+SELLERS, MAIL_SERVER = "sellers.csv", "mail-server"
+_REVIEW = Review(
+    "The rule was never deployed.",
+    ("Nobody tried it.",),
+    "The count.",
+    (Action("Try it", "ada", date(2099, 1, 1)),),
+)
 CLIENT_ID, CLIENT_SECRET = b"client-of-the-stand-in", b"secret-of-the-stand-in"
 
 
@@ -66,6 +79,39 @@ def end_contracts(house: House) -> None:
         _well(outcomes)
 
 
+def answer(house: House, asked_in: Phase) -> None:
+    """Give the answer that takes each incident on from a phase, as a task does that may run again."""
+    say, who = house.responder, "airflow, ada"
+    with house.engine.connect() as connection:
+        known = [each.incident_id for each in every(connection, closed=True)]
+    for each in known:
+        if asked_in is Phase.DETECT:
+            say.acknowledge(each, actor=who, asked_in=asked_in)
+        elif asked_in is Phase.TRIAGE:
+            judged = Assessment(
+                Severity.HIGH, Breach.CONFIRMED, Known.YES, "A token was used from elsewhere."
+            )
+            say.assess(each, judged, actor=who, scope={"contracts": ["acme-eu"]}, asked_in=asked_in)
+        elif asked_in is Phase.REVIEW:
+            say.close(each, _REVIEW, actor=who, asked_in=asked_in)
+        else:
+            to = list(Phase)[list(Phase).index(asked_in) + 1]
+            say.move(each, to, said="It is done.", actor=who, asked_in=asked_in)
+
+
+def contain(house: House) -> None:
+    """Propose and take what contains incidents, where it is due."""
+    house.containing.take_due(house.clock())
+
+
+def announce(house: House) -> None:
+    """Draft what incidents owe and send it, by the mail server whose address a file of the home names."""
+    url = (house.settings.home / MAIL_SERVER).read_text()
+    settings = replace(house.settings, smtp_url=url)
+    house.announcer.look(house.clock())
+    Sender(house.engine, settings, house.secrets.read, house.clock).send_owed()
+
+
 def careless_pull(house: House) -> None:
     """Ingest with a fault planted on purpose: the cursor moves in a transaction of its own."""
     move = cursors.move
@@ -82,10 +128,10 @@ def careless_purge(house: House) -> None:
     """Purge with a fault planted on purpose: the old key is destroyed before its survivors are committed."""
     rotate = erase._rotate
 
-    def rotated(connection: Connection, ring: KeyRing, contract_id: ContractId, old: int) -> int:
-        survivors = rotate(connection, ring, contract_id, old)
-        ring.destroy(contract_id, old)
-        return survivors
+    def rotated(connection: Connection, ring: KeyRing, plan: PurgePlan) -> tuple[int, int]:
+        moved = rotate(connection, ring, plan)
+        ring.destroy(plan.contract_id, plan.key_version)
+        return moved
 
     erase._rotate = rotated
     purge(house)
@@ -98,6 +144,9 @@ STEPS: dict[str, Callable[[House], None]] = {
     "fulfill": fulfill,
     "purge": purge,
     "end contracts": end_contracts,
+    **{f"answer in {phase}": partial(answer, asked_in=phase) for phase in DUTIES},
+    "announce": announce,
+    "contain": contain,
     "careless pull": careless_pull,
     "careless purge": careless_purge,
 }

@@ -42,6 +42,7 @@ from custody.retention.clock import Due, Hold, Rule, is_due
 from custody.retention.count import count_due
 from custody.retention.plan import digest_of
 from custody.retention.purge import Outcome, Purger
+from custody.retention.records import Evidence
 from custody.vault.envelope import Wrapper
 from custody.vault.key_ring import FileKeyRing
 
@@ -245,6 +246,26 @@ def test_orders_that_are_still_due_after_a_purge_fail_it(house: House, contract:
     with pytest.raises(PurgeUnsound, match="3 orders are still due"):
         deaf.purge(contract)
     assert rows(house, certificates) == []
+
+
+def test_an_order_that_comes_in_during_a_purge_and_is_due_from_before_it_is_no_failure(
+    house: House, contract: Contract
+) -> None:
+    """A pull writes the moment at which it began, and commits later: here, before the count."""
+    purger = Purger(house.purger.tools)
+    finish_all, calls = purger._finish_all, []
+
+    def overtaken(contract: Contract, asked_by: str) -> list[Evidence]:
+        done = finish_all(contract, asked_by)
+        calls.append(len(done))
+        if len(calls) == 1:
+            keep(house, contract, make_order(9))
+            complete(house, contract, 9)
+        return done
+
+    purger._finish_all = overtaken  # type: ignore[method-assign]  # the moment that a race needs
+    assert purger.purge(contract).orders == 4
+    assert calls == [1, 1]
 
 
 def test_a_hold_withholds_its_order_and_nothing_else(house: House, contract: Contract) -> None:

@@ -1,7 +1,9 @@
 """One call of SP-API from quota to answer: waits its turn, shows its token, is tried again if that helps."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from tenacity import (
@@ -14,12 +16,13 @@ from tenacity import (
 )
 
 from custody.amazon.endpoints import Endpoints
-from custody.amazon.interface import Answer, Limits, Operation, Seller
+from custody.amazon.interface import PERSONAL, Answer, Limits, Operation, Seller
 from custody.amazon.quota import Quota
 from custody.amazon.refusals import Access, access, error_of, require_object
 from custody.amazon.tokens import Tokens
 from custody.amazon.transport import Transport
 from custody.errors import Throttled, Unavailable
+from custody.monitoring.calls import About
 
 _Result = TypeVar("_Result")
 
@@ -59,9 +62,10 @@ class Calls:
         OwnCredentialBroken and SellerGone.
         """
         url = self._endpoints.operation_url(seller.region, operation, order_id=order_id, query=query)
+        tries = _tries(seller, operation, pii=asks_for_personal_data(query))
 
         def once() -> Answer:
-            answer = self._admitted(seller, operation, url, None)
+            answer = self._admitted(seller, operation, url, None, next(tries))
             if answer.status != 200:
                 raise error_of(seller, operation, answer, paged=paged)
             require_object(seller, operation, answer)
@@ -75,9 +79,10 @@ class Calls:
         It may be sent more than once, so ``body`` has to be one that Amazon may receive twice.
         """
         url = self._endpoints.operation_url(seller.region, operation, order_id=order_id)
+        tries = _tries(seller, operation, pii=False)
 
         def once() -> None:
-            answer = self._admitted(seller, operation, url, body)
+            answer = self._admitted(seller, operation, url, body, next(tries))
             if answer.status != 204:
                 raise error_of(seller, operation, answer)
 
@@ -103,15 +108,19 @@ class Calls:
             reraise=True,
         )(once)
 
-    def _admitted(self, seller: Seller, operation: Operation, url: str, body: bytes | None) -> Answer:
+    def _admitted(
+        self, seller: Seller, operation: Operation, url: str, body: bytes | None, about: About
+    ) -> Answer:
         """Send with a token; a token that is not taken is renewed once."""
-        answer, token = self._sent(seller, operation, url, body)
+        answer, token = self._sent(seller, operation, url, body, about)
         if answer.status in (401, 403) and access(answer) in (Access.TOKEN_EXPIRED, Access.TOKEN_INVALID):
             self._tokens.forget(seller, token)
-            answer, token = self._sent(seller, operation, url, body)
+            answer, token = self._sent(seller, operation, url, body, replace(about, retry=about.retry + 1))
         return answer
 
-    def _sent(self, seller: Seller, operation: Operation, url: str, body: bytes | None) -> tuple[Answer, str]:
+    def _sent(
+        self, seller: Seller, operation: Operation, url: str, body: bytes | None, about: About
+    ) -> tuple[Answer, str]:
         token = self._tokens.access_token(seller)  # first: who has no grant spends no quota
         if self._quota.take(seller, operation):
             token = self._tokens.access_token(seller)  # the wait may have outlived it
@@ -119,7 +128,20 @@ class Calls:
         if body is not None:
             headers["content-type"] = "application/json"
         what = f"{operation.title} for contract {seller.contract_id}"
-        return self._transport.send(what, operation.method, url, headers=headers, content=body), token
+        answer = self._transport.send(what, operation.method, url, headers=headers, content=body, about=about)
+        return answer, token
+
+
+def asks_for_personal_data(query: Mapping[str, str]) -> bool:
+    """Tell whether a query names a data set that holds personal data of a buyer or a recipient."""
+    return not PERSONAL.isdisjoint(query.get("includedData", "").split(","))
+
+
+def _tries(seller: Seller, operation: Operation, *, pii: bool) -> Iterator[About]:
+    """Give what goes on record of each attempt at a call."""
+    template = f"{operation.method} {operation.path}"
+    for number in itertools.count():
+        yield About("sp-api", template, seller.contract_id, pii, retry=number)
 
 
 def _passes(error: BaseException) -> bool:

@@ -9,14 +9,19 @@ from typing import Self
 
 from sqlalchemy import Engine
 
+from custody.amazon.applications import Applications
 from custody.amazon.calls import Calls
 from custody.amazon.endpoints import Endpoints
-from custody.amazon.interface import DataSet, Limits, Operation, Seller
+from custody.amazon.interface import DataSet, Limits, Operation, Region, Seller
 from custody.amazon.orders import LARGEST_PAGE, Orders
 from custody.amazon.quota import Quota
 from custody.amazon.shipments import Shipment, Shipments
 from custody.amazon.tokens import ReadSecret, Tokens
 from custody.amazon.transport import Transport, utc_now
+from custody.incidents.containment_rules import Action
+from custody.incidents.in_force import require_free
+from custody.monitoring.calls import CallLog
+from custody.monitoring.spool import RECORDS, Spool
 from custody.orders.records import ContractId, OrderPage
 from custody.settings import Settings
 from custody.vault.secret_store import LWA_CLIENT_ID
@@ -35,6 +40,8 @@ class AmazonClient:
         engine: Engine,
         read_secret: ReadSecret,
         *,
+        calls: CallLog | None = None,
+        bound: Callable[[Seller], None] = lambda seller: None,
         limits: Limits | None = None,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
@@ -46,6 +53,7 @@ class AmazonClient:
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             limits=limits,
+            calls=calls or CallLog(Spool(settings.home / RECORDS), clock),
             clock=clock,
         )
         self._quota = Quota(
@@ -55,11 +63,21 @@ class AmazonClient:
             longest_wait=settings.longest_quota_wait,
             sleep=sleep,
         )
-        tokens = Tokens(self._transport, endpoints, read_secret, limits=limits, sleep=sleep)
-        calls = Calls(self._transport, endpoints, tokens, self._quota, limits=limits, sleep=sleep)
+        tokens = Tokens(
+            self._transport,
+            endpoints,
+            read_secret,
+            limits=limits,
+            sleep=sleep,
+            allowed=lambda contract_id: _not_revoked(engine, contract_id),
+            bound=bound,
+        )
+        asking = Calls(self._transport, endpoints, tokens, self._quota, limits=limits, sleep=sleep)
         self._tokens = tokens
-        self._orders = Orders(calls, clock)
-        self._shipments = Shipments(calls)
+        self._orders = Orders(asking, clock)
+        self._shipments = Shipments(asking)
+        region = Region(settings.application_region)
+        self.applications = Applications(self._transport, endpoints, self._quota, read_secret, region)
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +90,10 @@ class AmazonClient:
     def close(self) -> None:
         """Close the connections to Amazon; the database's are the engine's."""
         self._transport.close()
+
+    def try_grant(self, seller: Seller) -> None:
+        """Ask Amazon whether it takes the seller's grant; raises SellerGone when it does not."""
+        self._tokens.access_token(seller)
 
     def forget(self, contract_id: ContractId) -> None:
         """Drop the access token of a contract that has ended."""
@@ -112,6 +134,12 @@ class AmazonClient:
     def free(self, seller: Seller, operation: Operation) -> int:
         """Count the calls of an operation that may be made now without waiting."""
         return self._quota.free(seller, operation)
+
+
+def _not_revoked(engine: Engine, contract_id: ContractId) -> None:
+    """Raise Contained where an incident has revoked the contract's credentials."""
+    with engine.connect() as connection:
+        require_free(connection, contract_id, Action.REVOKE_CREDENTIALS)
 
 
 class _Once:

@@ -10,6 +10,7 @@ from custody.settings import LOOPBACK
 
 TOKEN_PATH = "/auth/o2/token"
 ORDERS_PATH = "/orders/"
+APPLICATIONS_PATH = "/applications/"
 
 _PORTS = {"http": 80, "https": 443}
 _ORDER_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -45,7 +46,7 @@ class Endpoints:
         """Let an address pass that is on the list; raises HostNotAllowed for any other."""
         prefix = "" if self.stand_in is None else urlsplit(self.stand_in).path.rstrip("/")
         short = path.removeprefix(prefix)
-        if (not short.startswith(ORDERS_PATH) and short != TOKEN_PATH) or ".." in path:
+        if (not short.startswith((ORDERS_PATH, APPLICATIONS_PATH)) and short != TOKEN_PATH) or ".." in path:
             raise HostNotAllowed(f"A call to {host} was stopped: its path is none that Custody calls.")
         if (scheme, host, port or _PORTS.get(scheme)) not in self._allowed(short):
             raise HostNotAllowed(f"A call to {host} was stopped: it is not on the list, or not over TLS.")

@@ -43,6 +43,10 @@ class DataSet(StrEnum):
     FULFILLMENT_ORDERS = "FULFILLMENT_ORDERS"
 
 
+PERSONAL = frozenset({DataSet.BUYER, DataSet.RECIPIENT, DataSet.CANCELLATION, DataSet.TAX})
+"""The data sets that hold personal data, and that a call is watched for."""
+
+
 class Operation(Enum):
     """What may be asked of SP-API: method, path, calls a second, burst (all of facts §1.2)."""
 
@@ -54,6 +58,13 @@ class Operation(Enum):
         "/orders/v0/orders/{order_id}/shipmentConfirmation",
         2.0,
         10,
+    )
+    ROTATE_SECRET = (
+        "rotateApplicationClientSecret",
+        "POST",
+        "/applications/2023-11-30/clientSecret",
+        0.0167,
+        1,
     )
 
     def __init__(self, title: str, method: str, path: str, rate: float, burst: int) -> None:

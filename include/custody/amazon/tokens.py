@@ -11,18 +11,20 @@ from urllib.parse import urlencode
 import msgspec
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from custody.amazon.endpoints import Endpoints
+from custody.amazon.client_secrets import in_turn
+from custody.amazon.endpoints import TOKEN_PATH, Endpoints
 from custody.amazon.interface import Answer, Limits, Seller
 from custody.amazon.transport import Transport
 from custody.errors import OwnCredentialBroken, SellerGone, Unavailable
+from custody.monitoring.calls import About
 from custody.orders.records import ContractId
-from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET, refresh_token_of
+from custody.vault.secret_store import LWA_CLIENT_ID, refresh_token_of
 
 # A token lives 3600 s (facts §2); a call that waits for its answer must not outlive it.
 _MARGIN_SECONDS = 60.0
 # x-amz-access-token is 2048 bytes at most (facts §1.9).
-_LONGEST_TOKEN = 2048
-_FORM = "application/x-www-form-urlencoded;charset=UTF-8"
+LONGEST_TOKEN = 2048
+FORM = "application/x-www-form-urlencoded;charset=UTF-8"
 
 ReadSecret = Callable[[str], str]
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -47,6 +49,8 @@ class Tokens:
     """Hand out access tokens; threads that need the same one wait for a single request to Amazon.
 
     Refresh tokens and the client secret are read each time they are needed and never kept.
+    ``allowed`` raises where a contract's authorization must not be used, ``bound`` where it is of
+    another seller.
     """
 
     def __init__(
@@ -58,7 +62,11 @@ class Tokens:
         limits: Limits,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        allowed: Callable[[ContractId], None] = lambda contract_id: None,
+        bound: Callable[[Seller], None] = lambda seller: None,
     ) -> None:
+        self._allowed = allowed
+        self._bound = bound
         self._transport = transport
         self._endpoints = endpoints
         self._read_secret = read_secret
@@ -72,9 +80,11 @@ class Tokens:
     def access_token(self, seller: Seller) -> str:
         """Give a token that is good for another minute at least.
 
-        Raises SellerGone (``invalid_grant``, seen twice), OwnCredentialBroken (our client id or secret
-        is not accepted, seen twice), Unavailable (any other trouble) and KeyUnavailable (no such secret).
+        Raises SellerGone (``invalid_grant``, seen twice), OwnCredentialBroken (our client id or secret is
+        not accepted, seen twice, nor is the one before it), Unavailable (any other trouble), KeyUnavailable
+        (no such secret) and CredentialRefused (a token of this contract is not for this seller).
         """
+        self._bound(seller)
         with self._guard:
             flight = self._flights[seller.contract_id]
         with flight:
@@ -100,6 +110,7 @@ class Tokens:
             self._held.pop(contract_id, None)
 
     def _renew(self, seller: Seller) -> _Token:
+        self._allowed(seller.contract_id)
         # Login with Amazon now and then refuses a good grant (facts §8.12): a refusal is asked again once.
         # Whatever else goes wrong is left to the caller, who has a back-off of his own.
         limits = self._limits
@@ -112,16 +123,17 @@ class Tokens:
             sleep=self._sleep,
             reraise=True,
         )
-        return retrying(self._request, seller)
+        return in_turn(lambda secret: retrying(self._request, seller, secret))
 
-    def _request(self, seller: Seller) -> _Token:
+    def _request(self, seller: Seller, secret: str) -> _Token:
         asked_at = self._monotonic()
         answer = self._transport.send(
             f"Token of contract {seller.contract_id}",
             "POST",
             self._endpoints.token_url(),
-            headers={"content-type": _FORM},
-            content=self._form(seller),
+            headers={"content-type": FORM},
+            content=self._form(seller, secret),
+            about=About("lwa", f"POST {TOKEN_PATH}", seller.contract_id),
         )
         if answer.status != 200:
             raise _refusal(seller, answer)
@@ -132,14 +144,14 @@ class Tokens:
         life = max(grant.expires_in - _MARGIN_SECONDS, grant.expires_in / 2)
         return _Token(grant.access_token, asked_at + life)
 
-    def _form(self, seller: Seller) -> bytes:
+    def _form(self, seller: Seller, secret: str) -> bytes:
         """Write the request; not held in a variable of the caller, where a traceback could show it."""
         return urlencode(
             {
                 "grant_type": "refresh_token",
                 "refresh_token": self._read_secret(refresh_token_of(seller.contract_id)),
                 "client_id": self._read_secret(LWA_CLIENT_ID),
-                "client_secret": self._read_secret(LWA_CLIENT_SECRET),
+                "client_secret": self._read_secret(secret),
             }
         ).encode()
 
@@ -166,7 +178,7 @@ def _refusal(seller: Seller, answer: Answer) -> SellerGone | OwnCredentialBroken
 def _usable(grant: _Grant) -> bool:
     value = grant.access_token
     plain = value.isascii() and value.isprintable()
-    return plain and 0 < len(value) <= _LONGEST_TOKEN and grant.expires_in > 0
+    return plain and 0 < len(value) <= LONGEST_TOKEN and grant.expires_in > 0
 
 
 def _decoded(body: bytes, kind: type[_Struct]) -> _Struct | None:

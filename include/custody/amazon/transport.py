@@ -17,6 +17,7 @@ from custody import __version__
 from custody.amazon.endpoints import Endpoints
 from custody.amazon.interface import Answer, Limits, require_printable
 from custody.errors import Unavailable
+from custody.monitoring.calls import About, CallLog, Seen
 
 # Amazon turns calls away that do not name their program so, in 500 characters at most (facts §2).
 _RUNS_ON = f"Language=Python/{platform.python_version()}; Platform={platform.system()}"
@@ -51,9 +52,11 @@ class Transport:
         connect_timeout: timedelta,
         read_timeout: timedelta,
         limits: Limits,
+        calls: CallLog,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         _silence()
+        self._calls = calls
         seconds = read_timeout.total_seconds()
         self._limits = limits
         self._clock = clock
@@ -82,9 +85,16 @@ class Transport:
         self._client.close()
 
     def send(
-        self, what: str, method: str, url: str, *, headers: dict[str, str], content: bytes | None = None
+        self,
+        what: str,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str],
+        content: bytes | None = None,
+        about: About,
     ) -> Answer:
-        """Give the whole answer, whatever its status.
+        """Give the whole answer, whatever its status; ``about`` is what goes on record of the call.
 
         Raises Unavailable when the connection fails, is cut, is too slow or says too much, and
         HostNotAllowed for an address off the list; neither message holds anything that was sent or received.
@@ -94,7 +104,9 @@ class Transport:
             dated[name] = require_printable(f"{name} header", value)
         failure = ""
         try:
-            return self._exchange(self._client.build_request(method, url, headers=dated, content=content))
+            request = self._client.build_request(method, url, headers=dated, content=content)
+            with self._calls.call(about, host=request.url.host, same=(method, url, content)) as seen:
+                return self._exchange(request, seen)
         except httpx.TimeoutException:
             failure = "no answer within the time limit"
         except httpx.HTTPError:
@@ -106,11 +118,12 @@ class Transport:
         # Raised out here: inside "except", __context__ would keep the request and its token alive.
         raise Unavailable(f"{what}: {failure}; it is asked again later.")
 
-    def _exchange(self, request: httpx.Request) -> Answer:
+    def _exchange(self, request: httpx.Request, seen: Seen) -> Answer:
         end = time.monotonic() + self._limits.longest_answer.total_seconds()
         response = self._client.send(request, stream=True)
+        seen.over(response.extensions.get("network_stream"))
+        body = bytearray()
         try:
-            body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > self._limits.most_bytes:
@@ -118,10 +131,13 @@ class Transport:
                 if time.monotonic() > end:
                     raise _TooMuchError("the answer took longer than is waited for")
         finally:
+            request_id = _safe(response.headers.get("x-amzn-requestid", ""))
+            sent = len(request.content)
+            seen.answer(status=response.status_code, sent=sent, received=len(body), request_id=request_id)
             response.close()
         return Answer(
             response.status_code,
-            _safe(response.headers.get("x-amzn-requestid", "")),
+            request_id,
             _safe(response.headers.get("x-amzn-errortype", "")),
             bytes(body),
         )

@@ -13,9 +13,11 @@ from custody.certificates.confirmation import Confirmation, without_log
 from custody.certificates.log_entry import Kind, LogEntry
 from custody.certificates.receipt import Receipt
 from custody.certificates.receipt_file import SignedReceipt, is_receipt_alone
+from custody.certificates.report_file import ReportHead, SignedReport, is_report
 from custody.certificates.verify_confirmation import Signed as SignedConfirmation
 from custody.certificates.verify_confirmation import looks_like_one
 from custody.database.proof_tables import confirmations, receipts
+from custody.database.report_tables import incident_reports
 from custody.database.tables import certificates, purges
 from custody.retention.records import PurgeState
 
@@ -23,7 +25,7 @@ Row: TypeAlias = tuple[Kind, Table, str, dict[str, object]]
 
 
 def take_back(connection: Connection, directory: Path, lost: Sequence[LogEntry]) -> int:
-    """Put back the certificates, receipts and confirmations of lost log entries; give how many they were.
+    """Put back the documents of lost log entries; give how many they were.
 
     A document is taken only when its digest is the logged one. One that is not among the published
     files stays lost, and ``custody log verify`` names it.
@@ -47,6 +49,8 @@ def take_back(connection: Connection, directory: Path, lost: Sequence[LogEntry])
 def _rows(content: bytes) -> Iterator[Row]:
     if looks_like_one(content):
         yield _confirmation(content)
+    elif is_report(content):
+        yield _report(content)
     elif is_receipt_alone(content):
         yield _receipt(msgspec.json.decode(content, type=SignedReceipt).jws)
     else:
@@ -97,6 +101,20 @@ def _confirmation(content: bytes) -> Row:
         "asked_by": said.asked_by,
     }
     return Kind.CONFIRMATION, confirmations, said.confirmation_id, row
+
+
+def _report(content: bytes) -> Row:
+    payload = payload_of(msgspec.json.decode(content, type=SignedReport).jws)
+    said = msgspec.json.decode(payload, type=ReportHead)
+    row: dict[str, object] = {
+        "report_id": said.report_id,
+        "incident_id": said.incident.incident_id,
+        "interim": said.interim,
+        "digest": digest_of(payload),
+        "document": without_log(content),
+        "asked_by": said.asked_by,
+    }
+    return Kind.INCIDENT_REPORT, incident_reports, said.report_id, row
 
 
 def _put(connection: Connection, table: Table, row: dict[str, object]) -> None:

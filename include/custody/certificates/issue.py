@@ -99,8 +99,7 @@ class Issuer:
 
     def publish(self, contract_id: str) -> None:
         """Sign what is new in the log, and write the files of a contract that are not there yet."""
-        self.publish_log()
-        publish_keys(self._directory, (self._signer, self._receipt_signer), self._log.verifier_key())
+        self.publish_means()
         query = select(certificates.c.certificate_id, certificates.c.document).where(
             certificates.c.contract_id == contract_id
         )
@@ -110,13 +109,18 @@ class Issuer:
                 if not file.exists():
                     files.write_new(file, self._whole(connection, certificate_id, document).encode())
                 if not shown.exists():
-                    keys = self.public_keys(), self._log.verifier_key()
-                    files.write_new(shown, page(file.read_text(), *keys))
+                    # It may be signed by a key of a former year: of one killed before its page was made.
+                    files.write_new(shown, page(file.read_text(), *self.known_keys()))
             for receipt_id, token in receipts_alone(connection, contract_id).items():
                 file = self._directory / f"{receipt_id}.json"
                 if not file.exists():
                     proof = self._log.prove(Kind.RECEIPT, receipt_id)
                     files.write_new(file, laid_out(token, proof).encode())
+
+    def publish_means(self) -> None:
+        """Sign what is new in the log, and write the keys by which all is verified."""
+        self.publish_log()
+        publish_keys(self._directory, (self._signer, self._receipt_signer), self._log.verifier_key())
 
     def publish_log(self) -> Checkpoint | None:
         """Sign what is new in the log, and have it time-stamped where an authority is configured."""

@@ -6,8 +6,8 @@ The rules, over one moment of the database:
 (3) they have the root of every checkpoint, so each checkpoint adds to those before;
 (4) the hashes that proofs are made of are those of the entries;
 (5) the mirror's lines are the entries, and its checkpoint is one of the stored;
-(6) each certificate, receipt and confirmation is in the log, and is what was logged; so are the
-    audit events of each batch.
+(6) each certificate, receipt, confirmation and report of an incident is in the log, and is what was
+    logged; so are the audit events of each batch.
 """
 
 import json
@@ -35,6 +35,7 @@ from custody.certificates.log_mirror import LogMirror
 from custody.certificates.log_store import AnyRow, entry_of, publishing
 from custody.certificates.merkle import Frontier, leaf_hash
 from custody.database.proof_tables import confirmations, log_checkpoints, log_entries, receipts
+from custody.database.report_tables import incident_reports
 from custody.database.tables import certificates
 from custody.errors import LogUnsound
 
@@ -43,6 +44,7 @@ SUBJECTS: dict[Kind, Table] = {
     Kind.CERTIFICATE: certificates,
     Kind.RECEIPT: receipts,
     Kind.CONFIRMATION: confirmations,
+    Kind.INCIDENT_REPORT: incident_reports,
 }
 
 Advance = Callable[[int], None]

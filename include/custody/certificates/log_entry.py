@@ -15,6 +15,7 @@ class Kind(StrEnum):
     RECEIPT = "receipt"  # of a contract key's destruction
     CONFIRMATION = "confirmation"
     AUDIT_BATCH = "audit_batch"
+    INCIDENT_REPORT = "incident_report"
 
 
 class LogEntry(msgspec.Struct, frozen=True):

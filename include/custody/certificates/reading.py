@@ -56,11 +56,12 @@ def rendering(name: str) -> bytes:
     return files("custody.certificates").joinpath("rendering", name).read_bytes()
 
 
-def made_with(module: str, *names: str) -> str:
+def made_with(*names: str) -> str:
     """Give a short digest of what makes a rendering: modules of this folder, and files of ``rendering/``."""
     here = files("custody.certificates")
-    texts = [here.joinpath(each).read_bytes() for each in (module, *_MODULES)]
-    texts += [rendering(each) for each in ("layout.json", *names)]
+    modules = [each for each in names if each.endswith(".py")]
+    texts = [here.joinpath(each).read_bytes() for each in (*modules, *_MODULES)]
+    texts += [rendering(each) for each in ("layout.json", *names) if each not in modules]
     return sha256(b"\0".join(texts)).hexdigest()[:12]
 
 

@@ -7,6 +7,7 @@ SHA-256 of a signed note. An authority that cannot be reached delays nothing: it
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from cryptography import x509
@@ -22,20 +23,23 @@ from rfc3161_client import (
 from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.log_faults import Fault, Finding
 from custody.errors import BadInput, Unavailable
+from custody.monitoring.calls import About, CallLog
 from custody.vault import files
 
 _MOST_BYTES = 1 << 16  # a time stamp with its certificates has some 5 kB
+_STAMP = About("timestamp", "POST time-stamp query")
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"  # RFC 3161 §3.4
 
 
 class Stamps:
     """The time stamps of one log, a file for each checkpoint that ``openssl ts -verify`` reads as it is."""
 
-    def __init__(self, directory: Path, url: str, roots: Path, *, timeout: timedelta) -> None:
+    def __init__(self, directory: Path, url: str, roots: Path, *, timeout: timedelta, calls: CallLog) -> None:
         self._directory = directory
         self._url = url
         self._roots = _trusted(roots)
         self._timeout = timeout.total_seconds()
+        self._calls = calls
 
     def stamp(self, checkpoint: Checkpoint) -> datetime:
         """Have a checkpoint stamped unless it is, and give the time; raises Unavailable.
@@ -74,14 +78,18 @@ class Stamps:
         headers = {"content-type": _QUERY, "accept": _REPLY, "accept-encoding": "identity"}
         try:
             with (
+                self._calls.call(_STAMP, host=urlsplit(self._url).hostname or "") as seen,
                 httpx.Client(timeout=self._timeout, trust_env=False, follow_redirects=False) as client,
                 client.stream("POST", self._url, content=query, headers=headers) as answer,
             ):
+                seen.over(answer.extensions.get("network_stream"))
+                seen.answer(status=answer.status_code, sent=len(query))
                 answer.raise_for_status()
                 for chunk in answer.iter_bytes():
                     body += chunk
                     if len(body) > _MOST_BYTES:
                         break
+                seen.answer(status=answer.status_code, sent=len(query), received=len(body))
         except httpx.HTTPError:
             raise Unavailable(
                 "The time-stamping authority gave no answer; it is asked again later."

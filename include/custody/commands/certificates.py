@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from custody.commands import confirmations
+from custody.commands import confirmations, incident_reports
 from custody.commands.shell import INVALID, UNREADABLE, err, out, stop, write
 from custody.errors import BadInput
 
@@ -31,10 +31,11 @@ def verify(
 
     A page or a sheet is also made anew from what is signed in it, and compared byte by byte; 3 says that
     another version made it, so that what it shows could not be compared. The file of a confirmation,
-    or of the receipt of a contract's last key, is verified as well.
+    of the receipt of a contract's last key, or of an incident's report is verified as well.
     """
-    from custody.certificates.forms import Form, Shown, form_of, shown
+    from custody.certificates.forms import Form, Shown, form_of, shown, signed_json
     from custody.certificates.receipt_file import is_receipt_alone
+    from custody.certificates.report_file import is_report
     from custody.certificates.verify_confirmation import looks_like_one
 
     document, keys, log = files_at(file, jwks, log_key)
@@ -42,6 +43,8 @@ def verify(
         return confirmations.report(document, _known(keys), log, order)
     if is_receipt_alone(document):
         return _report_receipt(document, _known(keys), log)
+    if is_report(signed_json(document)):
+        return incident_reports.tell(document, _known(keys), log)
     verdict = judged(document, keys, log)
     found = verdict.certificate
     if found is None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from custody.commands.shell import actor, at_home, opened, out, table_of
-from custody.errors import BadInput, KeyUnavailable
+from custody.errors import BadInput
 
 if TYPE_CHECKING:  # they are heavy, and `--help` does without them
     from custody.bootstrap import House
@@ -171,8 +171,8 @@ def _overview(house: "House", contract_id: str) -> "Overview":
     from custody.vault.secret_store import refresh_token_of
 
     try:
-        stored = bool(house.secrets.read(refresh_token_of(contract_id)))
-    except (KeyUnavailable, BadInput):  # the latter: no contract has such an id, which is said next
+        stored = house.secrets.exists(refresh_token_of(contract_id))  # to read it would be on record
+    except BadInput:  # no contract has such an id, which is said next
         stored = False
     with house.engine.connect() as connection:
         return read(connection, contract_id, house.clock(), token_stored=stored)

@@ -1,6 +1,6 @@
 """The transparency log on the command line."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from custody.commands.shell import INVALID, UNREADABLE, at_home, err, out, stop, table_of, text
+from custody.commands.shell import INVALID, UNREADABLE, actor, at_home, err, out, stop, table_of, text
 
 if TYPE_CHECKING:  # heavy, and not needed for --help
     from custody.bootstrap import House
@@ -34,9 +34,11 @@ def verify_log() -> None:
             keys = _keys(house.log.verifier_key())
             found = log_check.verify(house.engine, house.log.mirror, keys, advance=advance)
         stamped, unstamped = _stamps(house)
-    findings = (*found.findings, *unstamped)
-    for each in findings:
-        err.print(f"{each.fault}: {each.detail}", highlight=False, markup=False)
+        findings = (*found.findings, *unstamped)
+        for each in findings:
+            err.print(f"{each.fault}: {each.detail}", highlight=False, markup=False)
+        if findings:
+            _declare(house, findings)
     if findings:
         stop(f"NOT SOUND: {len({each.fault for each in findings})} kinds of fault.", INVALID)
     out.print(
@@ -150,7 +152,8 @@ def checkpoint() -> None:
 def publish() -> None:
     """Sign what is new, bring the files of the log up to it, and have it time-stamped if that is set up."""
     with at_home() as house:
-        newest = house.log.publish()
+        with house.log_watched():
+            newest = house.log.publish()
         stamped = house.stamps.stamp(newest) if house.stamps and newest else None
     out.print(f"{newest.size if newest else 0} entries are published.", highlight=False)
     if stamped:
@@ -167,6 +170,23 @@ def adopt() -> None:
             count = take(connection, house.clock())
         house.log.publish()
     out.print(f"{count} certificates were logged now.", highlight=False)
+
+
+def _declare(house: "House", findings: "Sequence[Finding]") -> None:
+    """Open the incident of an unsound log; what was found is told even where that cannot be written down."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from custody.incidents import unsound_log
+
+    faults = ", ".join(sorted({str(each.fault) for each in findings}))
+    why = f"The transparency log is not sound: {faults}; `custody log verify` says where."
+    try:
+        with house.engine.begin() as connection:
+            opened = unsound_log.report(connection, why, detected_by=actor(), now=house.clock())
+    except SQLAlchemyError:
+        err.print("No incident could be opened; do it by hand, once the database answers.", highlight=False)
+        return
+    err.print(f"{opened} is open for it.", highlight=False, markup=False)
 
 
 def _stamps(house: "House") -> "tuple[int, list[Finding]]":

@@ -34,8 +34,9 @@ def table_of(*headings: str, title: str | None = None) -> Table:
 @contextmanager
 def at_home(*, as_it_is: bool = False) -> Iterator["House"]:
     from custody.bootstrap import house
+    from custody.monitoring.acting import acting
 
-    with reachable(), house(as_it_is=as_it_is) as made:
+    with acting(actor(), component=f"command/{_words()}"), reachable(), house(as_it_is=as_it_is) as made:
         yield made
 
 
@@ -100,6 +101,12 @@ def text(file: Path) -> str:
 
 def actor() -> str:
     return f"command line, {os.environ.get('SUDO_USER') or os.environ.get('USER') or os.getuid()}"
+
+
+def _words() -> str:
+    """Give the first word of the command that runs; what follows may name an order."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    return f"custody {first}" if first.isascii() and first.isalpha() else "custody"
 
 
 def stop(message: str, code: int) -> Never:

@@ -60,9 +60,9 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show how far the end of a contract is, and its notices."""
-    from custody.contracts.notices import of_contract
     from custody.contracts.termination_check import left_of
     from custody.contracts.termination_record import find
+    from custody.notices.record import of_contract
 
     with at_home() as house, house.engine.connect() as connection:
         found = find(connection, contract)

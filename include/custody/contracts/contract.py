@@ -56,6 +56,7 @@ class Contract(msgspec.Struct, frozen=True):
     started_at: datetime
     ended_at: datetime | None = None
     contacts: tuple[str, ...] = ()
+    lost_data_due: datetime | None = None  # from then, while the seller's authorization is lost
 
     def __repr__(self) -> str:
         return f"Contract({self.contract_id})"
@@ -64,6 +65,11 @@ class Contract(msgspec.Struct, frozen=True):
     def purposes(self) -> frozenset[Purpose]:
         """The purposes for which this contract's records may be opened."""
         return frozenset(purpose for task in self.tasks for purpose in GRANTED_BY[task])
+
+    @property
+    def has_grant(self) -> bool:
+        """False while Amazon no longer takes the seller's grant: nothing is pulled or worked on."""
+        return self.lost_data_due is None
 
     @property
     def needs_recipients(self) -> bool:

@@ -21,7 +21,7 @@ from custody.retention import holds
 from custody.retention.holds import Release
 from custody.retention.journal import Journal
 from custody.vault.key_ring import KeyRing
-from custody.vault.secret_store import FileSecretStore, refresh_token_of
+from custody.vault.secret_store import SecretStore, refresh_token_of
 
 
 class Desk:
@@ -31,7 +31,7 @@ class Desk:
         self,
         engine: Engine,
         key_ring: KeyRing,
-        secrets: FileSecretStore,
+        secrets: SecretStore,
         journal: Journal,
         clock: Callable[[], datetime],
     ) -> None:

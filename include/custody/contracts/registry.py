@@ -144,4 +144,5 @@ def _from_row(row: RowMapping) -> Contract:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         contacts=tuple(row["contacts"]),
+        lost_data_due=row["lost_data_due"],
     )

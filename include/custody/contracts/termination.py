@@ -22,7 +22,6 @@ from custody.contracts import audit, changes, registry
 from custody.contracts import termination_record as record
 from custody.contracts.confirmation import Asked
 from custody.contracts.contract import Contract, ContractState
-from custody.contracts.notices import owe
 from custody.contracts.termination_check import left_behind, left_of
 from custody.contracts.termination_record import Termination
 from custody.contracts.termination_request import make_due
@@ -40,13 +39,15 @@ from custody.database.tables import (
     task_states,
 )
 from custody.errors import BadInput, PurgeUnsound, TryLater
+from custody.incidents.kinds import Kind
 from custody.incidents.record import open_incident
+from custody.notices.record import owe
 from custody.orders.records import ContractId
 from custody.retention import fuse
 from custody.retention.journal import Journal
 from custody.retention.outcome import Outcome, Purged
 from custody.vault.key_ring import KeyRing
-from custody.vault.secret_store import refresh_token_of
+from custody.vault.secret_store import refresh_token_of, suspended_token_of
 
 ACTOR = "custody, terminate_contract"
 # What a purge of orders leaves of a contract, none of it personal: it goes with the contract all the same.
@@ -119,7 +120,8 @@ class Terminator:
         """(3) Destroy the seller's credentials; orders that are withheld do not need them."""
         with self._turn(contract_id) as (contract, termination):
             if termination.credentials_revoked_at is None:
-                self._secrets.destroy(refresh_token_of(contract.contract_id))
+                for name_of in (refresh_token_of, suspended_token_of):
+                    self._secrets.destroy(name_of(contract.contract_id))
                 self._forget(contract.contract_id)
                 self._note(contract, "revoke", {}, "credentials_revoked_at")
         return self.stand(contract_id)
@@ -222,8 +224,9 @@ class Terminator:
             found = left_behind(connection, contract.contract_id)
         versions = len(self._key_ring.versions(contract.contract_id))
         found |= {"key versions": versions} if versions else {}
-        if self._secrets.exists(refresh_token_of(contract.contract_id)):
-            found["refresh token"] = 1
+        for name_of in (refresh_token_of, suspended_token_of):
+            if self._secrets.exists(name_of(contract.contract_id)):
+                found["refresh token"] = 1
         if not found:
             self._note(contract, "verify", {}, "verified_at")
             return
@@ -233,7 +236,7 @@ class Terminator:
             open_incident(
                 connection,
                 cause=f"termination|{contract.contract_id}|left behind",
-                kind="termination_unsound",
+                kind=Kind.TERMINATION_UNSOUND,
                 summary=summary,
                 contract_id=contract.contract_id,
                 details=found,

@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Engine
 
 from custody.contracts import registry
 from custody.contracts import termination_record as record
-from custody.contracts.notices import owe
 from custody.contracts.termination_check import Left, left_of
 from custody.contracts.termination_record import PERIOD, Termination
 from custody.contracts.termination_request import decide_by_deadline
 from custody.contracts.termination_words import open_notice
+from custody.incidents.kinds import Kind
 from custody.incidents.record import open_incident
+from custody.notices.record import owe
 from custody.orders.records import ContractId
 from custody.settings import Settings
 
@@ -93,7 +94,7 @@ class Watch:
         open_incident(
             connection,
             cause=f"termination|{found.contract_id}|{found.requested_at.isoformat()}|{alert}",
-            kind="termination_overdue" if alert == "overdue" else "termination_stalled",
+            kind=Kind.TERMINATION_OVERDUE if alert == "overdue" else Kind.TERMINATION_STALLED,
             summary=f"The end of contract {found.contract_id} ({alert}): {found.stage}; {words}",
             contract_id=found.contract_id,
             details={"alert": alert, "orders": left.orders, "deadline": found.deadline_at.isoformat()},

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from custody.contracts.contract import Contract
-from custody.contracts.notices import Notice
 from custody.contracts.termination_record import Decision, Termination
+from custody.notices.notice import Notice
 
 _ENDED = """\
 Your contract {contract_id} ({name}) with us has ended.

@@ -116,6 +116,13 @@ notices = Table(
     Column("made_at", _TIME, nullable=False),
     Column("state", Text, nullable=False, server_default="owed"),  # draft, owed, sent, against
     Column("obliged", Boolean, nullable=False, server_default="true"),  # a draft goes out when it falls due
+    Column("since", _TIME),  # where its clock starts; empty: it has none
+    Column(
+        "channels", ARRAY(Text), nullable=False, server_default="{}"
+    ),  # kinds it is to go by, the first first
+    Column(
+        "bounced", ARRAY(Text), nullable=False, server_default="{}"
+    ),  # the channels that refused it for good
     Column("decided_by", Text),
     Column("decided_at", _TIME),
     Column("reason", Text),  # why it was decided against

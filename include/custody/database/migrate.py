@@ -22,6 +22,10 @@ APPEND_ONLY = (
     "log_checkpoints",
     "receipts",
     "confirmations",
+    "incident_reports",
+    "outbound_calls",
+    "credential_owners",
+    "credential_reads",
 )
 SHOWN_AS_EVIDENCE = (
     "contracts",
@@ -38,6 +42,7 @@ SHOWN_AS_EVIDENCE = (
     "log_checkpoints",
     "receipts",
     "confirmations",
+    "incident_reports",
     "terminations",
     "fuses",
     "incidents",
@@ -45,10 +50,26 @@ SHOWN_AS_EVIDENCE = (
     "escalations",
     "containments",
     "heartbeats",
+    "notices",
+    "rotations",
+    "credential_messages",
+    "credential_ages",
+    "outbound_calls",
+    "call_findings",
+    "call_exceptions",
+    "call_looks",
+    "credentials",
+    "credential_reads",
+    "lost_authorizations",
 )
 # Of these tables evidence shows no such columns: who has a purge's salt could try order ids on commitments,
-# and a seller's e-mail addresses prove nothing.
-NOT_SHOWN = {"purges": ("salt",), "contracts": ("contacts",)}
+# and a seller's e-mail addresses, or the fingerprint of a token, prove nothing.
+NOT_SHOWN = {
+    "purges": ("salt",),
+    "contracts": ("contacts",),
+    "notices": ("send_to", "body"),
+    "credentials": ("fingerprint",),
+}
 _LOCK = 0x637573746F6479  # "custody": only one migration at a time
 
 
@@ -80,6 +101,10 @@ def _grant(connection: Connection) -> None:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA custody TO {APP}",
         f"REVOKE ALL ON custody.alembic_version FROM {APP}",
         f"GRANT USAGE ON SEQUENCE custody.audit_events_event_id_seq TO {APP}",  # to pass over ids, never back
+        f"GRANT USAGE ON SCHEMA custody_months TO {APP}",  # the residue scan reads every table
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA custody_months TO {APP}",
+        f"GRANT EXECUTE ON FUNCTION custody.make_month(text, date) TO {APP}",
+        f"GRANT EXECUTE ON FUNCTION custody.drop_months(text, timestamptz) TO {APP}",
         f"GRANT MAINTAIN ON custody.purge_orders TO {APP}",  # to ANALYZE a plan once it is written
         *(f"REVOKE UPDATE, DELETE ON custody.{table} FROM {APP}" for table in APPEND_ONLY),
         *(f"GRANT SELECT {_shown(table)} ON custody.{table} TO {EVIDENCE}" for table in SHOWN_AS_EVIDENCE),

@@ -45,6 +45,8 @@ contracts = Table(
     # Why the last pull of this seller did not end well; empty when it did.
     Column("trouble", Text),
     Column("trouble_since", _TIME),
+    # From when its data is due since Amazon no longer takes the seller's grant; empty while it does.
+    Column("lost_data_due", _TIME),
 )
 
 ingest_cursors = Table(
@@ -243,13 +245,13 @@ purge_reductions = Table(
 
 # Leftover copies of wrapped order keys, as a dead row or a backup would hold them:
 # the verification tries to open each, must fail, and removes them.
+# There is no index: it would cost half of their writing.
 purge_probes = Table(
     "purge_probes",
     metadata,
-    Column("purge_id", Text),
-    Column("order_ref", Text),
+    Column("purge_id", Text, nullable=False),
+    Column("order_ref", Text, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("purge_id", "order_ref"),
 )
 
 tombstones = Table(

@@ -54,4 +54,4 @@ def events_of(connection: Connection, incident_id: str) -> tuple[Event, ...]:
     table = incident_events.c
     columns = (table.event_id, table.at, table.actor, table.action, table.phase, table.details)
     query = select(*columns).where(table.incident_id == incident_id).order_by(table.event_id)
-    return tuple(msgspec.convert(dict(row), Event) for row in connection.execute(query).mappings())
+    return tuple(msgspec.convert(row, Event, from_attributes=True) for row in connection.execute(query))

@@ -20,6 +20,8 @@ from custody.database.tables import orders, task_states
 from custody.errors import PageTokenRefused, Refused, Throttled, Unavailable
 from custody.fulfillment.ledger import record
 from custody.fulfillment.work import AMAZON, NO_ADDRESS, READY, TaskState
+from custody.incidents.containment_rules import Action
+from custody.incidents.in_force import require_free
 from custody.orders import cursor as cursors
 from custody.orders import quarantine
 from custody.orders.cursor import Cursor
@@ -103,6 +105,8 @@ class Puller:
 
     def _page(self, contract: Contract, asked: Cursor) -> MinimizedPage:
         assert asked.window_after is not None
+        with self._engine.connect() as connection:  # before each page: what an incident freezes stops at once
+            require_free(connection, contract.contract_id, Action.FREEZE_INGEST, Action.REVOKE_CREDENTIALS)
         try:
             answer = self._client.search_orders(
                 seller_of(contract),

@@ -56,6 +56,7 @@ def due_of(
         completed_at=complete,
         package_statuses=tuple([package.status for package in facts.packages]),
         contract_ended_at=contract.ended_at,
+        authorization_lost_at=contract.lost_data_due,
     )
     earliest = due(life, completed_grace=grace)
     return earliest if earliest.at >= pulled_at else Due(pulled_at, earliest.rule)

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, literal, select, union_all
 
+from custody.database import whole_tables
+from custody.database.binary_read import chunks_of
 from custody.database.tables import (
     artifacts,
     order_keys,
@@ -14,7 +16,7 @@ from custody.database.tables import (
     shipments,
     task_states,
 )
-from custody.errors import PurgeUnsound
+from custody.errors import NotVerified
 from custody.orders.records import OrderRef
 from custody.retention import reduce
 from custody.retention.records import PurgePlan, Verification
@@ -26,16 +28,17 @@ CHUNK = 20_000
 
 
 def verify(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datetime) -> Verification:
-    """Check a purge in the database and against the key ring; raises PurgeUnsound for any finding."""
+    """Check a purge in the database and against the key ring; raises NotVerified for any finding."""
+    whole_tables.expect(connection, plan.orders)
     looked_for = connection.execute(
         select(func.count()).select_from(purge_orders).where(purge_orders.c.purge_id == plan.purge_id)
     ).scalar_one()
     if looked_for != plan.orders:
-        raise PurgeUnsound(
+        raise NotVerified(
             f"Purge {plan.purge_id}: {looked_for} of {plan.orders} planned orders are on record."
         )
     for name, left in _left(connection, plan).items():
-        raise PurgeUnsound(f"Purge {plan.purge_id}: {left} rows are still in {name}.")
+        raise NotVerified(f"Purge {plan.purge_id}: {left} rows are still in {name}.")
     reduce.check(connection, plan)
     tried = _try_probes(connection, key_ring, plan)
     connection.execute(delete(purge_probes).where(purge_probes.c.purge_id == plan.purge_id))
@@ -60,7 +63,7 @@ def _try_probes(connection: Connection, key_ring: KeyRing, plan: PurgePlan) -> i
     """Try every leftover copy of an erased order's key with every key of the contract that exists."""
     versions = key_ring.versions(plan.contract_id)
     if plan.probes and plan.key_version in versions:
-        raise PurgeUnsound(f"Purge {plan.purge_id}: key version {plan.key_version} still exists.")
+        raise NotVerified(f"Purge {plan.purge_id}: key version {plan.key_version} still exists.")
     wrappers = [
         Wrapper(plan.contract_id, version, key_ring.read(plan.contract_id, version)) for version in versions
     ]
@@ -68,25 +71,15 @@ def _try_probes(connection: Connection, key_ring: KeyRing, plan: PurgePlan) -> i
     for ref, wrapped in _probes(connection, plan):
         tried += 1
         if any(wrapper.opens(ref, wrapped) for wrapper in wrappers):
-            raise PurgeUnsound(f"Purge {plan.purge_id}: the key of order {ref} can still be opened.")
+            raise NotVerified(f"Purge {plan.purge_id}: the key of order {ref} can still be opened.")
     if tried != plan.probes:
-        raise PurgeUnsound(
-            f"Purge {plan.purge_id}: {tried} of {plan.probes} leftover keys were there to try."
-        )
+        raise NotVerified(f"Purge {plan.purge_id}: {tried} of {plan.probes} leftover keys were there to try.")
     return tried
 
 
 def _probes(connection: Connection, plan: PurgePlan) -> Iterator[tuple[OrderRef, bytes]]:
-    last = ""
-    while True:
-        chunk = connection.execute(
-            select(purge_probes.c.order_ref, purge_probes.c.wrapped)
-            .where(purge_probes.c.purge_id == plan.purge_id, purge_probes.c.order_ref > last)
-            .order_by(purge_probes.c.order_ref)
-            .limit(CHUNK)
-        ).all()
-        for ref, wrapped in chunk:
-            yield OrderRef(ref), wrapped
-        if not chunk:
-            return
-        last = chunk[-1].order_ref
+    query = select(purge_probes.c.order_ref, purge_probes.c.wrapped).where(
+        purge_probes.c.purge_id == plan.purge_id
+    )
+    for chunk in chunks_of(connection, query, CHUNK):
+        yield from chunk

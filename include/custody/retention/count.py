@@ -18,13 +18,19 @@ from custody.retention.clock import Hold
 
 def count_due(connection: Connection, now: datetime, contract_id: ContractId | None = None) -> int:
     """Count the orders, of one contract or of all, that are due at ``now`` and have what no hold keeps."""
+    return sum(due_by_contract(connection, now, contract_id).values())
+
+
+def due_by_contract(
+    connection: Connection, now: datetime, contract_id: ContractId | None = None
+) -> dict[ContractId, int]:
+    """Count what is due and not held, for each contract that has any."""
     due = select(orders.c.contract_id, func.count()).where(orders.c.purge_due_at <= now)
     if contract_id is not None:
         due = due.where(orders.c.contract_id == contract_id)
-    counts = {row[0]: row[1] for row in connection.execute(due.group_by(orders.c.contract_id))}
-    return sum(
-        number - _held(connection, ContractId(each), number, now) for each, number in counts.items() if number
-    )
+    counts = {ContractId(row[0]): row[1] for row in connection.execute(due.group_by(orders.c.contract_id))}
+    left = {each: number - _held(connection, each, number, now) for each, number in counts.items()}
+    return {each: number for each, number in left.items() if number}
 
 
 def _held(connection: Connection, contract_id: ContractId, due: int, now: datetime) -> int:

@@ -23,6 +23,8 @@ from sqlalchemy import (
     update,
 )
 
+from custody.database import whole_tables
+from custody.database.binary_read import chunks_of
 from custody.database.copy import copy_rows
 from custody.database.tables import (
     artifacts,
@@ -37,7 +39,6 @@ from custody.database.tables import (
     tombstones,
 )
 from custody.fulfillment.work import TaskState
-from custody.orders.records import ContractId
 from custody.retention.due import due_and_not_held
 from custody.retention.records import Erasure, PurgePlan, Recipients
 from custody.retention.reduce import ADDRESS, NAME, reduce
@@ -61,25 +62,28 @@ def erase(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: datet
     cut = reduce(connection, key_ring, plan, now)
     if cut is None:
         return None
+    whole_tables.expect(connection, plan.orders)
     buried, recipients = _bury(connection, plan, now)
     deleted = {orders.name: buried}
-    for table in (artifacts, shipments, task_states, order_keys):
-        condition = table.c.order_ref == purge_orders.c.order_ref
-        statement = delete(table).where(condition, purge_orders.c.purge_id == plan.purge_id)
-        if table is order_keys:
-            statement = statement.where(order_keys.c.contract_id == plan.contract_id)
+    for table in (artifacts, shipments, task_states):
+        statement = delete(table).where(table.c.order_ref == purge_orders.c.order_ref, _of(plan))
         deleted[table.name] = connection.execute(statement).rowcount + cut.deleted.get(table.name, 0)
+    keys, survivors = _rotate(connection, key_ring, plan) if plan.probes else (_keys(connection, plan), 0)
+    deleted[order_keys.name] = keys + cut.deleted.get(order_keys.name, 0)
     if (deleted[orders.name], deleted[order_keys.name]) != (plan.orders, plan.probes):
         return None
     connection.execute(
         delete(quarantine).where(
             quarantine.c.contract_id == plan.contract_id,
             quarantine.c.reference == purge_orders.c.order_ref,
-            purge_orders.c.purge_id == plan.purge_id,
+            _of(plan),
         )
     )
-    survivors = _rotate(connection, key_ring, plan.contract_id, plan.key_version) if plan.probes else 0
     return Erasure(now, bool(plan.probes), survivors, deleted, recipients + cut.recipients)
+
+
+def _of(plan: PurgePlan) -> ColumnElement[bool]:
+    return purge_orders.c.purge_id == plan.purge_id
 
 
 def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> tuple[int, Recipients]:
@@ -90,7 +94,7 @@ def _bury(connection: Connection, plan: PurgePlan, now: datetime) -> tuple[int, 
     all, so that each order is looked up once.
     """
     gone = _gone(plan, now)
-    remains = _remains(plan, gone, now)
+    remains = _remains(plan, gone, now).order_by(gone.c.order_ref)
     buried = insert(tombstones).from_select([column.name for column in tombstones.columns], remains)
     whole = gone.c.reduced_fields.is_(None)
     counts = (
@@ -159,27 +163,30 @@ def _had_recipient(gone: FromClause) -> ColumnElement[bool]:
     )
 
 
-def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, old: int) -> int:
-    """Rewrap the surviving order keys under the next version and point the contract to it."""
-    new = old + 1
+def _keys(connection: Connection, plan: PurgePlan) -> int:
+    """Count the keys of planned orders, of which the plan knows none."""
+    query = select(func.count()).join_from(order_keys, purge_orders, _key_of_planned()).where(_of(plan))
+    return connection.execute(query).scalar_one()
+
+
+def _rotate(connection: Connection, key_ring: KeyRing, plan: PurgePlan) -> tuple[int, int]:
+    """Rewrap the surviving order keys under the next version and point the contract to it.
+
+    Give how many keys were deleted for good, and how many survived. All keys of the old version are deleted
+    at once; the survivors come from a cursor that was opened before, so they are never all in memory.
+    """
+    contract_id, old, new = plan.contract_id, plan.key_version, plan.key_version + 1
     before = Wrapper(contract_id, old, key_ring.read(contract_id, old))
     after = Wrapper(contract_id, new, key_ring.create(contract_id, new))
-    done, last = 0, ""
-    while True:
-        chunk = connection.execute(
-            select(order_keys.c.order_ref, order_keys.c.wrapped)
-            .where(
-                order_keys.c.contract_id == contract_id,
-                order_keys.c.order_ref > last,
-                order_keys.c.key_version == old,
-            )
-            .order_by(order_keys.c.order_ref)
-            .limit(CHUNK)
-        ).all()
-        if not chunk:
-            break
-        last = chunk[-1].order_ref
-        _remove(connection, contract_id, old, (chunk[0].order_ref, last))
+    of_contract = and_(order_keys.c.contract_id == contract_id, order_keys.c.key_version == old)
+    query = select(order_keys.c.order_ref, order_keys.c.wrapped).where(
+        of_contract, ~exists().where(_key_of_planned(), _of(plan))
+    )
+    surviving = chunks_of(connection, query.order_by(order_keys.c.order_ref.collate("C")), CHUNK)
+    chunk = next(surviving, [])
+    deleted = connection.execute(delete(order_keys).where(of_contract)).rowcount
+    done = 0
+    while chunk:
         # Each is rewrapped while the server stores the last; to update them in place costs more.
         copy_rows(
             connection,
@@ -187,18 +194,12 @@ def _rotate(connection: Connection, key_ring: KeyRing, contract_id: ContractId, 
             ((contract_id, ref, new, after.wrap(ref, before.unwrap(ref, wrapped))) for ref, wrapped in chunk),
         )
         done += len(chunk)
+        chunk = next(surviving, [])
     connection.execute(
         update(contracts).where(contracts.c.contract_id == contract_id).values(key_version=new)
     )
-    return done
+    return deleted - done, done
 
 
-def _remove(connection: Connection, contract_id: ContractId, version: int, refs: tuple[str, str]) -> None:
-    """Delete the keys of one version from the first to the last ref."""
-    connection.execute(
-        delete(order_keys).where(
-            order_keys.c.contract_id == contract_id,
-            order_keys.c.order_ref.between(*refs),
-            order_keys.c.key_version == version,
-        )
-    )
+def _key_of_planned() -> ColumnElement[bool]:
+    return order_keys.c.order_ref == purge_orders.c.order_ref

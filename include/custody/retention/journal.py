@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
+from custody.database import whole_tables
 from custody.database.proof_tables import terminations
 from custody.database.raw_copy import copied_out
 from custody.database.tables import contracts, legal_holds, purge_orders, purges, tombstones
@@ -63,6 +64,7 @@ class Journal:
         file = self._file(PURGES, plan.purge_id)
         if file.exists():
             return
+        whole_tables.expect(connection, plan.orders)
         row = connection.execute(select(purges).where(purges.c.purge_id == plan.purge_id)).mappings().one()
         erased = (
             select(*ERASED)

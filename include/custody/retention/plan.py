@@ -11,9 +11,11 @@ from os import urandom
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, text
+from sqlalchemy import Connection, func, insert, literal, select, text
 
 from custody.certificates import merkle
+from custody.database import whole_tables
+from custody.database.binary_read import chunks_of
 from custody.database.copy import copy_rows, text_array
 from custody.database.tables import (
     contracts,
@@ -26,12 +28,22 @@ from custody.database.tables import (
     purges,
 )
 from custody.orders.records import ContractId, OrderId, OrderRef
-from custody.retention.due import Reduction, due_and_not_held, key_of_order, reductions, withheld
+from custody.retention.due import Reduction, due_and_not_held, reductions, withheld
 from custody.retention.records import Ages, Evidence, PurgePlan, PurgeState
 from custody.vault.vault import RECIPIENT_FIELDS
 
-ANALYZE_FROM = 5_000  # orders from which on finding a plan's rows one by one costs more than its statistics
+CHUNK = 20_000  # due orders read at a time
 LEGAL_HOLD = "legal_hold"  # the purpose of opening what a hold keeps, to part it from what goes
+
+
+class Due(msgspec.Struct, frozen=True, gc=False):
+    """An order that is to be erased whole; there are 100,000, which the garbage collector need not visit."""
+
+    ref: OrderRef
+    order_id: OrderId
+    rule: str
+    due_at: datetime
+    pulled_at: datetime
 
 
 def plan(connection: Connection, contract_id: ContractId, now: datetime) -> PurgePlan | None:
@@ -42,28 +54,32 @@ def plan(connection: Connection, contract_id: ContractId, now: datetime) -> Purg
     key_version: int = connection.execute(
         select(contracts.c.key_version).where(contracts.c.contract_id == contract_id).with_for_update()
     ).scalar_one()
-    rows = connection.execute(_due_rows(contract_id, now)).all()
+    live = _live(connection, contract_id)
+    whole_tables.expect(connection, live)
+    chunks = chunks_of(connection, _due_rows(contract_id, now), CHUNK)
+    rows = [Due(*each) for chunk in chunks for each in chunk]
     cut = reductions(connection, contract_id, now)
     if not rows and not cut:
         return None
     salt, purge_id = urandom(32), f"purge-{now:%Y%m%dT%H%M%S}-{urandom(6).hex()}"
     commitments = _write_orders(connection, purge_id, contract_id, salt, rows)
-    keys = [*((row.order_ref, row.wrapped) for row in rows), *((each.ref, each.wrapped) for each in cut)]
-    probes = [(ref, wrapped) for ref, wrapped in keys if wrapped is not None]
-    due = [(row.purge_due_at, row.purge_rule, row.pulled_at) for row in rows]
+    if len(rows) >= whole_tables.MANY:
+        connection.execute(text("ANALYZE custody.purge_orders"))
+    probes = _write_probes(connection, purge_id, contract_id, cut)
+    due = [(row.due_at, row.rule, row.pulled_at) for row in rows]
     due += [(each.due_at, each.rule, each.pulled_at) for each in cut]
     made = PurgePlan(
         purge_id=purge_id,
         contract_id=contract_id,
         digest=digest_of(
-            [*(row.order_ref for row in rows), *(f"{each.ref}={','.join(each.kept)}" for each in cut)]
+            [*(row.ref for row in rows), *(f"{each.ref}={','.join(each.kept)}" for each in cut)]
         ),
         orders=len(rows),
         key_version=key_version,
-        probes=len(probes),
+        probes=probes,
         merkle_root=merkle.root(commitments).hex(),
         rules=dict(Counter(rule for _, rule, _ in due)),
-        live=_live(connection, contract_id),
+        live=live,
         ages=Ages.of(sorted(now - pulled_at for _, _, pulled_at in due)),
         first_due=min(due_at for due_at, _, _ in due),
         last_due=max(due_at for due_at, _, _ in due),
@@ -81,11 +97,8 @@ def plan(connection: Connection, contract_id: ContractId, now: datetime) -> Purg
             started_at=now,
         )
     )
-    copy_rows(connection, purge_probes, ((purge_id, *each) for each in probes))
     if cut:
         _write_reductions(connection, purge_id, contract_id, cut, now)
-    if len(rows) >= ANALYZE_FROM:
-        connection.execute(text("ANALYZE custody.purge_orders"))
     return made
 
 
@@ -110,28 +123,44 @@ def _due_rows(contract_id: ContractId, now: datetime) -> Any:
             orders.c.purge_rule,
             orders.c.purge_due_at,
             orders.c.pulled_at,
-            order_keys.c.wrapped,
         )
-        .outerjoin(order_keys, key_of_order())
         .where(due_and_not_held(contract_id, now))
         .order_by(orders.c.order_ref.collate("C"))
     )
 
 
 def _write_orders(
-    connection: Connection, purge_id: str, contract_id: ContractId, salt: bytes, rows: Sequence[Row[Any]]
+    connection: Connection, purge_id: str, contract_id: ContractId, salt: bytes, rows: Sequence[Due]
 ) -> list[bytes]:
     """Write the planned orders and give their commitments, each made while the server stores the last."""
     commitments = []
 
     def committed() -> Iterator[tuple[Any, ...]]:
         for position, row in enumerate(rows):
-            each = merkle.commitment(salt, contract_id, OrderRef(row.order_ref), OrderId(row.order_id))
+            each = merkle.commitment(salt, contract_id, row.ref, row.order_id)
             commitments.append(each)
-            yield purge_id, position, row.order_ref, row.purge_rule, row.purge_due_at, each
+            yield purge_id, position, row.ref, row.rule, row.due_at, each
 
     copy_rows(connection, purge_orders, committed())
     return commitments
+
+
+def _write_probes(
+    connection: Connection, purge_id: str, contract_id: ContractId, cut: Sequence[Reduction]
+) -> int:
+    """Keep copies of the keys that will go, and count them; those of whole orders stay on the server."""
+    whole = select(literal(purge_id), order_keys.c.order_ref, order_keys.c.wrapped).where(
+        order_keys.c.contract_id == contract_id,
+        order_keys.c.order_ref == purge_orders.c.order_ref,
+        purge_orders.c.purge_id == purge_id,
+    )
+    columns = [column.name for column in purge_probes.columns]
+    in_order = whole.order_by(order_keys.c.order_ref)  # an index grows faster at its end
+    statement = insert(purge_probes).from_select(columns, in_order).execution_options(preserve_rowcount=True)
+    kept = connection.execute(statement).rowcount
+    of_cut = [(purge_id, each.ref, each.wrapped) for each in cut if each.wrapped is not None]
+    copy_rows(connection, purge_probes, of_cut)
+    return kept + len(of_cut)
 
 
 def _write_reductions(

@@ -24,10 +24,12 @@ from custody.contracts.contract import Contract
 from custody.database.alone import alone
 from custody.database.room import room_for
 from custody.database.tables import contracts
-from custody.errors import CustodyError, PurgeHalted, PurgeUnsound
+from custody.errors import CustodyError, LogUnsound, PurgeHalted, PurgeUnsound, StillDue
+from custody.incidents import unsound_log
+from custody.incidents.kinds import Kind
 from custody.incidents.record import open_incident
 from custody.orders.records import ContractId
-from custody.retention import check, fuse, standing
+from custody.retention import alarm, check, fuse, standing
 from custody.retention.clock import Rule
 from custody.retention.count import count_due
 from custody.retention.due import count_withheld
@@ -42,6 +44,7 @@ from custody.vault.key_ring import KeyRing
 
 Clock = Callable[[], datetime]
 Scan = Callable[[Contract, PurgePlan, datetime], ResidueScan | None]
+COUNTS = 3  # an order that a pull brings while a purge is at work may be due from before it: then once more
 PLANS = 3  # a plan that stays stale so often is being raced by something that should not
 SCHEDULE = "the schedule"
 PURGE = "purge_orders"  # who opens records for the scan, and who detects
@@ -79,7 +82,7 @@ class Purger:
             try:
                 with room_for(f"Purge of contract {contract.contract_id}"):
                     done = self._purge(contract, asked_by)
-            except (PurgeHalted, PurgeUnsound) as error:
+            except (PurgeHalted, PurgeUnsound, LogUnsound) as error:
                 self._report(contract, error)
                 raise
         with self._engine.connect() as connection:
@@ -100,9 +103,28 @@ class Purger:
 
     def _purge(self, contract: Contract, asked_by: str) -> list[Evidence]:
         done: list[Evidence] = []
-        asked_at = self._clock()
         with self._engine.connect() as connection:
             self.tools.journal.note_rows(connection, contract.contract_id)
+        for _ in range(COUNTS):
+            asked_at = self._clock()
+            done += self._finish_all(contract, asked_by)
+            with self._engine.connect() as connection:  # (7)
+                left = count_due(connection, asked_at, contract.contract_id)
+            if not left:
+                break
+        else:
+            raise StillDue(f"Contract {contract.contract_id}: {left} orders are still due after the purge.")
+        found = [each for each in done if each.scan is not None and each.scan.found]
+        if found:
+            raise PurgeUnsound(
+                f"Purge {found[0].plan.purge_id} has erased its orders and is not certified: copies of their "
+                "values were found elsewhere; the incident says where."
+            )
+        return done
+
+    def _finish_all(self, contract: Contract, asked_by: str) -> list[Evidence]:
+        """Purge until nothing more is planned, and publish what was certified."""
+        done: list[Evidence] = []
         for _ in range(PLANS):
             evidence, state = self._unfinished(contract) or self._planned(contract, asked_by)
             if evidence is None:
@@ -116,18 +138,6 @@ class Purger:
                 done.append(finished)
         self._destroy_strays(contract)
         self.tools.issuer.publish(contract.contract_id)
-        with self._engine.connect() as connection:  # (7)
-            left = count_due(connection, asked_at, contract.contract_id)
-        if left:
-            raise PurgeUnsound(
-                f"Contract {contract.contract_id}: {left} orders are still due after the purge."
-            )
-        found = [each for each in done if each.scan is not None and each.scan.found]
-        if found:
-            raise PurgeUnsound(
-                f"Purge {found[0].plan.purge_id} has erased its orders and is not certified: copies of their "
-                "values were found elsewhere; the incident says where."
-            )
         return done
 
     def _unfinished(self, contract: Contract) -> tuple[Evidence, PurgeState] | None:
@@ -201,7 +211,7 @@ class Purger:
             found = self.tools.scan(contract, evidence.plan, self._clock())
         except CustodyError as error:
             problem = str(error)
-            self._report(contract, error, f"scan|{evidence.plan.purge_id}", kind="scan_failed")
+            self._report(contract, error, evidence.plan.purge_id)
         scanned = msgspec.structs.replace(evidence, scan=found, scan_problem="" if found else problem)
         with self._engine.begin() as connection:
             return standing.record(connection, scanned, PurgeState.SCANNED)
@@ -245,7 +255,7 @@ class Purger:
             open_incident(
                 connection,
                 cause=f"residue|{evidence.plan.purge_id}",
-                kind="residue",
+                kind=Kind.RESIDUE,
                 summary=f"Copies of erased values were found by the scan of purge {evidence.plan.purge_id}.",
                 contract_id=evidence.plan.contract_id,
                 details={"scan": msgspec.to_builtins(evidence.scan)},
@@ -266,20 +276,13 @@ class Purger:
             if version != current:
                 self.tools.key_ring.destroy(contract_id, version)
 
-    def _report(self, contract: Contract, error: CustodyError, cause: str = "", kind: str = "") -> None:
-        """Make an incident of what went wrong: one a day for a contract and a kind of trouble."""
-        now = self._clock()
-        kind = kind or ("purge_halted" if isinstance(error, PurgeHalted) else "purge_unsound")
+    def _report(self, contract: Contract, error: CustodyError, scan: str | None = None) -> None:
         with self._engine.begin() as connection:
-            open_incident(
-                connection,
-                cause=cause or f"{kind}|{contract.contract_id}|{now:%Y-%m-%d}",
-                kind=kind,
-                summary=str(error),
-                contract_id=contract.contract_id,
-                detected_by=PURGE,
-                now=now,
-            )
+            if isinstance(error, LogUnsound):
+                unsound_log.report(connection, str(error), detected_by=PURGE, now=self._clock())
+                return
+            known = contract.contract_id
+            alarm.of_trouble(connection, known, error, detected_by=PURGE, now=self._clock(), scan=scan)
 
 
 def _approved_by(connection: Connection, made: PurgePlan) -> str:

@@ -47,7 +47,7 @@ from custody.database.tables import (
     shipments,
     task_states,
 )
-from custody.errors import PurgeUnsound
+from custody.errors import NotVerified
 from custody.orders.records import OrderRef, Recipient
 from custody.retention.due import key_of_order, reductions
 from custody.retention.records import PurgePlan, Recipients
@@ -96,20 +96,20 @@ def reduce(connection: Connection, key_ring: KeyRing, plan: PurgePlan, now: date
 def check(connection: Connection, plan: PurgePlan) -> int:
     """Look at the orders that a plan cut down, and give how many they are.
 
-    Raises PurgeUnsound when one is not there, or has more than its holds keep.
+    Raises NotVerified when one is not there, or has more than its holds keep.
     """
     kept = purge_reductions.c.kept
     marked = orders.c.reduced_fields == kept
     of_recipient = kept.overlap(cast(list(RECIPIENT_FIELDS), ARRAY(Text)))
     there = _count(connection, plan, orders, marked, or_(orders.c.sealed.is_(None), of_recipient))
     if there != plan.reduced:
-        raise PurgeUnsound(
+        raise NotVerified(
             f"Purge {plan.purge_id}: {there} of {plan.reduced} orders are cut down to what their holds keep."
         )
     for table in (artifacts, shipments, task_states):
         left = _count(connection, plan, table, ~_is_kept(table))
         if left:
-            raise PurgeUnsound(f"Purge {plan.purge_id}: {left} rows that no hold keeps are in {table.name}.")
+            raise NotVerified(f"Purge {plan.purge_id}: {left} rows that no hold keeps are in {table.name}.")
     return there
 
 

@@ -6,7 +6,7 @@ Until it has caught up, nothing is served from it. Catching up, in one transacti
 (2) every erasure that it does not know is made again, and its tombstones put back;
 (3) the log gets its lost entries back, and the documents that they speak of;
 (4) orders whose contract key is gone can never be opened: they go, and are asked for anew;
-(5) an incident says what was lost for good: disclosures and audit events since it was saved.
+(5) an incident says what was lost for good: disclosures, audit events and incidents since it was saved.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +24,8 @@ from custody.certificates.log import Log
 from custody.certificates.log_entry import LogEntry
 from custody.contracts import audit
 from custody.errors import LogUnsound
+from custody.incidents import unsound_log
+from custody.incidents.kinds import Kind
 from custody.incidents.record import open_incident
 from custody.retention import replay
 from custody.retention.journal import Journal
@@ -100,16 +102,8 @@ def _lost(tools: Tools) -> list[LogEntry]:
 
 
 def _report(tools: Tools, error: LogUnsound) -> None:
-    now = tools.clock()
     with tools.engine.begin() as connection:
-        open_incident(
-            connection,
-            cause=f"log-unsound|{now:%Y-%m-%d}",
-            kind="log_unsound",
-            summary=str(error),
-            detected_by=ACTOR,
-            now=now,
-        )
+        unsound_log.report(connection, str(error), detected_by=ACTOR, now=tools.clock())
 
 
 def _tell(
@@ -124,10 +118,11 @@ def _tell(
     open_incident(
         connection,
         cause=f"database-restored|{now.isoformat()}",
-        kind="database_restored",
+        kind=Kind.DATABASE_RESTORED,
         summary=(
             "The database was restored from before what is on record outside of it. What was erased since "
-            f"is erased again ({replayed.purges} purges); disclosures and audit events since then are lost."
+            f"is erased again ({replayed.purges} purges); disclosures, audit events and incidents since then "
+            "are lost: declare again what was open."
         ),
         details=details,
         detected_by=ACTOR,

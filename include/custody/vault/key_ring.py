@@ -51,7 +51,7 @@ class FileKeyRing:
 
     def create(self, contract_id: ContractId, version: int) -> bytes:
         """Make a version and give its key; an existing one is given as it is."""
-        protected = self._root_key.protect(_name(contract_id, version), urandom(KEY_BYTES))
+        protected = self._root_key.protect(key_name(contract_id, version), urandom(KEY_BYTES))
         files.write_new(self._file(contract_id, version), protected)
         return self.read(contract_id, version)
 
@@ -64,7 +64,7 @@ class FileKeyRing:
                 f"Contract {contract_id}: key version {version} is not in the key ring; "
                 f"its orders stay closed. `custody database recover {contract_id}` pulls them again."
             ) from None
-        return self._root_key.reveal(_name(contract_id, version), protected)
+        return self._root_key.reveal(key_name(contract_id, version), protected)
 
     def versions(self, contract_id: ContractId) -> tuple[int, ...]:
         """List the versions that still exist, oldest first."""
@@ -97,5 +97,6 @@ class FileKeyRing:
         return self._directory / contract_id / f"{version}.key"
 
 
-def _name(contract_id: ContractId, version: int) -> str:
+def key_name(contract_id: ContractId, version: int) -> str:
+    """Give the name that is bound to a version where the root key protects it."""
     return f"contract-key|{contract_id}|{version}"

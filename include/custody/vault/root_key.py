@@ -1,6 +1,6 @@
 """The root key of an installation: it wraps every key that lies outside the database.
 
-Named by a location; ``file:`` is the kind for a demo and for tests.
+Named by a location; ``file:`` is the kind for a demo and for tests, ``awskms:`` the one for production.
 """
 
 from os import urandom
@@ -16,6 +16,9 @@ from custody.vault.envelope import KEY_BYTES, NONCE_BYTES
 
 class RootKey(Protocol):
     """What protects keys at rest; ``name`` is bound to what is protected."""
+
+    def create(self) -> None:
+        """Make the key if there is none yet; an existing key is never replaced."""
 
     def protect(self, name: str, secret: bytes) -> bytes:
         """Encrypt a secret under the root key."""

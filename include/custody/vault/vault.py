@@ -3,7 +3,8 @@
 Rules:
 - a seal holds the contract's row for the length of its transaction, so no rotation runs under it;
 - nothing is sealed for a contract that is not active, so that what is being ended stays ended;
-- an opening is written down, and committed, before the first byte is decrypted.
+- an opening is written down, and committed, before the first byte is decrypted;
+- one that is refused for its purpose is written down too, and is an incident.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,8 @@ from custody.contracts.contract import GRANTED_BY, Contract, ContractState, Task
 from custody.database.arrays import among
 from custody.database.tables import artifacts, contracts, disclosures, order_keys, orders, shipments
 from custody.errors import BadInput, ContractFrozen, KeyUnavailable, PurposeNotGranted
+from custody.incidents.containment_rules import Action
+from custody.incidents.in_force import contained, forbidden_by
 from custody.orders.records import (
     ContractId,
     MinimizedOrder,
@@ -41,7 +44,7 @@ from custody.orders.records import (
     Recipient,
     SealedOrder,
 )
-from custody.vault import envelope
+from custody.vault import envelope, refusal
 from custody.vault.envelope import KEY_BYTES, RECIPIENT, Wrapper
 from custody.vault.key_ring import KeyRing
 
@@ -188,12 +191,18 @@ class Vault:
         actor: str,
         now: datetime,
     ) -> dict[tuple[OrderRef, str], bytes]:
-        with self._engine.begin() as connection:
-            _check_granted(connection, contract.contract_id, purpose)
-            rows = connection.execute(_sealed(kind, contract.contract_id, refs)).all()
-            wrappers = {row.key_version: self._wrapper(contract.contract_id, row.key_version) for row in rows}
-            touched = {row.order_ref for row in rows}
-            _write_down(connection, contract.contract_id, purpose, touched, fields, actor, now)
+        try:
+            with self._engine.begin() as connection:
+                _check_granted(connection, contract.contract_id, purpose)
+                rows = connection.execute(_sealed(kind, contract.contract_id, refs)).all()
+                wrappers = {
+                    row.key_version: self._wrapper(contract.contract_id, row.key_version) for row in rows
+                }
+                touched = {row.order_ref for row in rows}
+                _write_down(connection, contract.contract_id, purpose, touched, fields, actor, now)
+        except PurposeNotGranted:
+            refusal.write_down(self._engine, contract.contract_id, purpose, len(refs), actor=actor, now=now)
+            raise
         return {(OrderRef(row.order_ref), row.part): _unseal(contract, kind, row, wrappers) for row in rows}
 
     def _wrapper(self, contract_id: ContractId, version: int) -> Wrapper:
@@ -201,9 +210,15 @@ class Vault:
 
 
 def _check_granted(connection: Connection, contract_id: ContractId, purpose: Purpose) -> None:
-    """Raise PurposeNotGranted unless the contract grants the purpose now, whatever a long run holds of it."""
-    query = select(contracts.c.tasks).where(contracts.c.contract_id == contract_id)
-    tasks = connection.execute(query).scalar() or ()
+    """Raise PurposeNotGranted unless the contract grants the purpose now, whatever a long run holds of it.
+
+    Raises Contained where an incident has stopped all openings.
+    """
+    incident = forbidden_by(contract_id, Action.STOP_DISCLOSURES).label("incident")
+    query = select(contracts.c.tasks, incident).where(contracts.c.contract_id == contract_id)
+    tasks, stopped = connection.execute(query).tuples().first() or ((), None)
+    if stopped is not None:
+        raise contained(contract_id, Action.STOP_DISCLOSURES, stopped)
     if purpose not in {each for task in tasks for each in GRANTED_BY[TaskName(task)]}:
         raise PurposeNotGranted(f"Contract {contract_id} does not grant {purpose}; nothing was opened.")
 

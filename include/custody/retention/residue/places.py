@@ -51,6 +51,7 @@ def _own_directories(settings: Settings) -> list[tuple[str, Path]]:
         ("certificates", settings.certificates),
         ("journal", settings.home / "journal"),
         ("notices", settings.home / "notices"),
+        ("records", settings.home / "records"),
         ("transparency log", settings.home / "log"),
     ]
     for name, location in (("key ring", settings.key_ring), ("secret store", settings.secret_store)):

@@ -32,10 +32,10 @@ BEGIN
         RETURN NEW;
     END IF;
     IF TG_OP = 'UPDATE' THEN
-        IF (NEW.incident_id, NEW.cause, NEW.kind, NEW.summary, NEW.details, NEW.detected_at, NEW.detected_by,
-            NEW.recorded_at) IS NOT DISTINCT FROM
-           (OLD.incident_id, OLD.cause, OLD.kind, OLD.summary, OLD.details, OLD.detected_at, OLD.detected_by,
-            OLD.recorded_at) AND (OLD.closed_at IS NULL OR NEW IS NOT DISTINCT FROM OLD) THEN
+        IF (NEW.incident_id, NEW.cause, NEW.kind, NEW.contract_id, NEW.summary, NEW.details, NEW.detected_at,
+            NEW.detected_by, NEW.recorded_at) IS NOT DISTINCT FROM
+           (OLD.incident_id, OLD.cause, OLD.kind, OLD.contract_id, OLD.summary, OLD.details, OLD.detected_at,
+            OLD.detected_by, OLD.recorded_at) AND (OLD.closed_at IS NULL OR NEW IS NOT DISTINCT FROM OLD) THEN
             RETURN NEW;
         END IF;
     ELSIF TG_OP = 'DELETE' AND OLD.closed_at IS NOT NULL
@@ -176,6 +176,9 @@ def _notices() -> None:
         sa.Column("incident_id", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False, server_default="owed"),
         sa.Column("obliged", sa.Boolean(), nullable=False, server_default="true"),
+        sa.Column("since", time, nullable=True),
+        sa.Column("channels", postgresql.ARRAY(sa.Text()), nullable=False, server_default="{}"),
+        sa.Column("bounced", postgresql.ARRAY(sa.Text()), nullable=False, server_default="{}"),
         sa.Column("decided_by", sa.Text(), nullable=True),
         sa.Column("decided_at", time, nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -228,6 +231,9 @@ def downgrade() -> None:
         "incident_id",
         "state",
         "obliged",
+        "since",
+        "channels",
+        "bounced",
         "decided_by",
         "decided_at",
         "reason",

@@ -1,0 +1,1 @@
+"""Outbound calls on record, and what is odd about them."""
