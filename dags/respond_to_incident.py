@@ -23,7 +23,7 @@ from airflow.sdk import Param, TaskGroup, dag, task
 
 from custody_airflow.announcing import NoticeGate
 from custody_airflow.defaults import DEFAULTS
-from custody_airflow.gate import NextPass, PhaseGate
+from custody_airflow.gate import RETRIES, NextPass, PhaseGate
 
 KINDS = ["stolen_credential", "unauthorized_access", "lost_device", "misdelivery", "other"]
 NOTICES = {
@@ -55,7 +55,11 @@ FORM = {
     params=FORM,
     tags=["custody", "incidents"],
     doc_md=__doc__,
-    **{**DEFAULTS, "max_active_runs": 1000},  # one an incident: each may wait for days
+    **{
+        **DEFAULTS,
+        "max_active_runs": 1000,  # one an incident: each may wait for days
+        "default_args": {**DEFAULTS["default_args"], "retries": RETRIES},
+    },
 )
 def respond_to_incident() -> None:
     """Wire the phases."""

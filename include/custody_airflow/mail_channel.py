@@ -11,7 +11,7 @@ from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import Connection
 from airflow.sdk.log import mask_secret
 
-from custody.errors import BadInput, Bounced
+from custody.errors import BadInput
 from custody.notices.channel import Message
 from custody.notices.mail import PATIENCE, SMTP_PASSWORD, address_of, refusal
 from custody.settings import LOOPBACK
@@ -79,19 +79,11 @@ def send(message: Message, hook: SmtpHook) -> None:
             )  # not called: that would take the text for a template
             reached += 1
         except smtplib.SMTPRecipientsRefused as error:
-            refused |= _for_good({code for code, _ in error.recipients.values()})
+            refused |= {code for code, _ in error.recipients.values()}
         except smtplib.SMTPDataError as error:
-            refused |= _for_good({error.smtp_code})
-    if refused:
+            refused.add(error.smtp_code)
+    if refused:  # once all were tried: one who is not taken yet keeps it from no other
         raise refusal(refused, reached=reached)
-
-
-def _for_good(codes: set[int]) -> set[int]:
-    """Give the codes of a permanent refusal; raises Unavailable for others."""
-    error = refusal(codes, reached=0)
-    if not isinstance(error, Bounced):
-        raise error
-    return codes
 
 
 def _notifier(message: Message, recipient: str, hook: SmtpHook) -> SmtpNotifier:

@@ -115,7 +115,7 @@ def question(phase: str) -> Asked | None:
 
 def answer(phase: str, choice: str, form: Mapping[str, Any], who: str) -> str:
     """Take an answer, and give what came of it; skipped when it has to be asked anew."""
-    from custody.errors import BadInput
+    from custody.errors import CustodyError
     from custody.incidents import answering, response
     from custody.incidents.answering import Said
     from custody.incidents.phases import Phase
@@ -126,14 +126,14 @@ def answer(phase: str, choice: str, form: Mapping[str, Any], who: str) -> str:
         said = Said(Phase(phase), choice, form, f"airflow, {who}", here.clock())
         incident = responded_to(here)
         wanted = incident.incident_id
-        if answering.wants_lifting(said) and incident.phase is said.asked_in:
-            here.containing.lift(wanted, actor=said.actor, now=said.now)
         scope = _scope_of(here, incident, said.now)
         try:
+            if answering.wants_lifting(said) and incident.phase is said.asked_in:
+                here.containing.lift(wanted, actor=said.actor, now=said.now)
             with here.engine.begin() as connection:
                 touched = None if scope is None else as_stored(scope)
                 done = answering.answer(connection, wanted, said, scope=touched)
-        except BadInput as refused:
+        except CustodyError as refused:  # also a credential that cannot be put back now
             here.responder.note_refused(wanted, refused, actor=said.actor)
             raise AirflowSkipException(f"Not taken: {refused} It is asked again.") from None
         here.containing.take_due(said.now, only=wanted)
@@ -159,9 +159,13 @@ def next_pass() -> tuple[str, Counts] | None:
     run_id = get_current_context()["dag_run"].run_id
     with told_to_airflow(), house() as here, here.engine.connect() as connection:
         found = response.of_run(connection, run_id)
-    if found is None or found.closed_at is not None:
-        return None
-    return response.next_run(found.incident_id, run_id), {"incident_id": found.incident_id, "after": run_id}
+        if found is None or found.closed_at is not None:
+            return None
+        runs = response.runs_of(connection, found.incident_id)
+    return response.next_run(found.incident_id, run_id, runs), {
+        "incident_id": found.incident_id,
+        "after": run_id,
+    }
 
 
 def is_asked_already(task_id: str, incident_id: str) -> bool:

@@ -109,6 +109,16 @@ def test_a_token_copied_past_the_registry_is_never_sent(sellers: House, amazon: 
     assert [each.contract_id for each in rows(sellers, incidents)] == ["seller-1"]
 
 
+def test_nor_is_one_that_was_right_for_its_own_seller_a_moment_ago(sellers: House, amazon: Running) -> None:
+    first, second = (seller_of(each) for each in sellers.contracts())
+    search(sellers, first)
+    store, before = sellers.secrets._store, asked(amazon)
+    store.write(SECOND, store.read(FIRST))
+    with pytest.raises(CredentialRefused, match="another's"):
+        search(sellers, second)
+    assert asked(amazon) == before
+
+
 def test_a_token_s_file_copied_under_another_name_does_not_open(sellers: House) -> None:
     directory = sellers.settings.home / "keys" / "secrets" / "refresh-token"
     (directory / "seller-1").write_bytes((directory / "seller-0").read_bytes())

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from custody.amazon.interface import Region, Seller
+from custody.credentials.inbox import Message
 from custody.credentials.rotation_record import Cause, State
 from custody.database.incident_tables import incidents
 from custody.database.proof_tables import audit_events
 from custody.database.rotation_tables import credential_ages, credential_messages
 from custody.errors import BadInput, OwnCredentialBroken
-from custody.vault.secret_store import LWA_CLIENT_SECRET
+from custody.vault.secret_store import LWA_CLIENT_ID, LWA_CLIENT_SECRET
 
 from ..aws import Aws, Killed
 from ..builders import NOW, Hands, fail, heal, rows
@@ -78,6 +79,7 @@ def test_a_second_run_finds_everything_done(here: Rotating) -> None:
     assert here.run() == []
     assert (here.rotations(), here.secret()) == before
     assert here.amazon.world.secrets.rotations == 1
+    assert here.rotator.clean()["cleaned"] == 0  # the old one is still good for days
 
 
 def test_when_the_old_secret_has_ended_it_is_destroyed_and_the_rotation_is_over(here: Rotating) -> None:
@@ -208,6 +210,19 @@ def test_a_message_that_cannot_be_read_or_is_for_another_application_stays_and_d
     assert here.secret() == here.newest()
     assert outcomes(here) == ["other_application", "taken", "unreadable", "unreadable", "unreadable"]
     assert here.left() == 4  # they may be somebody's only copy
+
+
+def test_a_message_is_taken_once_our_client_id_is_the_right_one(here: Rotating) -> None:
+    right = here.secret(LWA_CLIENT_ID)
+    here.house.secrets.write(LWA_CLIENT_ID, b"amzn1.application-oa2-client.wrong")
+    message = Message("1", here.notice("amzn1.oa2-cs.v1.theirs", NOW), "receipt")
+    arrivals = here.rotator.tools.arrivals
+    assert arrivals is not None
+    assert arrivals.take(message, NOW).on_record == "other_application"
+    assert arrivals.take(message, NOW).on_record == "other_application"
+    here.house.secrets.write(LWA_CLIENT_ID, right.encode())
+    assert arrivals.take(message, NOW).outcome == "taken"
+    assert arrivals.take(message, NOW).outcome == "repeated"
 
 
 def test_a_message_that_is_replayed_changes_nothing_even_under_another_id(here: Rotating) -> None:

@@ -102,6 +102,42 @@ def test_a_false_alarm_is_lifted_by_a_person_who_is_on_record(here: Rotating) ->
     assert here.house.pull(["seller-0"])[0].trouble is None
 
 
+def test_what_cannot_be_read_is_not_lifted_and_not_destroyed(
+    here: Rotating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = here.secret(NAME)
+    suspect(here)
+    root = here.house.root_key._file  # type: ignore[attr-defined]  # of a root key in a file
+    root.rename(root.with_name("elsewhere"))
+    with pytest.raises(KeyUnavailable):
+        here.house.lift_suspension("seller-0", actor="airflow, ada")
+    root.with_name("elsewhere").rename(root)
+    assert here.secret(ASIDE) == token
+    assert here.house.lift_suspension("seller-0", actor="airflow, ada")
+    assert here.secret(NAME) == token
+
+
+def test_a_token_that_was_authorized_anew_comes_under_a_suspicion_of_its_own(here: Rotating) -> None:
+    first = suspect(here)
+    here.house.secrets.write(NAME, b"Atzr|renewed")
+    assert suspect(here) != first  # no run of rotate_credentials lies between them
+    assert not here.house.secrets.exists(NAME)
+    assert here.secret(ASIDE) == "Atzr|renewed"
+    assert [each.state for each in here.rotations()].count(State.OLD_EXPIRED) == 1
+
+
+def test_a_suspicion_of_a_contract_that_has_ended_does_not_stay_open(here: Rotating) -> None:
+    here.house.secrets.destroy(NAME)
+    here.house.key_ring.end(ContractId("seller-0"))
+    with here.house.engine.begin() as connection:
+        connection.execute(contracts.update().values(state="terminated"))
+    with pytest.raises(KeyUnavailable):
+        suspect(here)  # there is no key to change
+    assert here.rotation().state is State.REQUESTED
+    assert suspension.settle(here.rotator.tools.suspensions) == 1
+    assert here.rotation().state is State.FAILED
+
+
 def test_of_a_contract_that_has_ended_nothing_stays_aside(here: Rotating) -> None:
     suspect(here)
     with here.house.engine.begin() as connection:

@@ -150,6 +150,15 @@ def test_one_recipient_who_is_refused_keeps_it_from_no_other(connect: Any) -> No
     assert (caught.value.reached, mail.recipients) == (1, [["here@example.invalid"]])
 
 
+def test_one_recipient_who_is_not_taken_yet_keeps_it_from_no_other(connect: Any) -> None:
+    import msgspec
+
+    message = msgspec.structs.replace(MESSAGE, send_to=("full@example.invalid", "here@example.invalid"))
+    with mail_server(later=("full@example.invalid",)) as mail, pytest.raises(Unavailable):
+        own_mail(mail.url).send(message)
+    assert mail.recipients == [["here@example.invalid"]]
+
+
 @pytest.mark.parametrize("how", [{"recipient": "451 later"}, {"data": "451 later"}, {"drops": True}])
 def test_mail_that_is_not_taken_now_may_be_taken_later(connect: Any, how: dict[str, Any]) -> None:
     with mail_server(**how) as mail, pytest.raises(Unavailable) as caught:

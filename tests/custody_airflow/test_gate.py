@@ -267,6 +267,41 @@ def test_each_pass_is_named_after_the_one_before(gates: Gates) -> None:
     assert (second, next_run("incident-1", second)) == ("incident-1--pass-2", "incident-1--pass-3")
 
 
+def test_the_pass_after_a_run_by_hand_is_none_that_was_there_before() -> None:
+    from custody.incidents.response import next_run
+
+    runs = ["incident-1", "incident-1--pass-2", "manual__1"]
+    assert next_run("incident-1", "manual__1", runs) == "incident-1--pass-4"
+    assert next_run("incident-1", "incident-1--pass-4", [*runs, "incident-1--pass-4"]) == "incident-1--pass-5"
+
+
+def test_a_run_by_hand_that_takes_over_goes_on_in_a_run_of_its_own(gates: Gates) -> None:
+    run = gates.responding.context["dag_run"]
+    for run_id, after in (
+        (f"{gates.incident_id}--pass-2", "run-1"),
+        ("manual__1", f"{gates.incident_id}--pass-2"),
+    ):
+        run.run_id, run.conf = run_id, {"after": after}
+        gates.responding.open_incident()
+    following = gates.responding.next_pass()
+    assert following is not None
+    assert following[0] == f"{gates.incident_id}--pass-4"
+
+
+def test_what_cannot_be_lifted_now_is_asked_again(gates: Gates, monkeypatch: pytest.MonkeyPatch) -> None:
+    from custody.errors import KeyUnavailable
+    from custody.incidents.containing import Containing
+
+    def refuses(*_: object, **__: object) -> int:
+        raise KeyUnavailable("The key cannot be read.")
+
+    gates.to(Phase.RECOVER)
+    monkeypatch.setattr(Containing, "lift", refuses)
+    told = gates.answer(Phase.RECOVER, Choice.RECOVERED, {"containment": "lift", **SAID})
+    assert "The key cannot be read. It is asked again." in told
+    assert gates.incident().phase is Phase.RECOVER
+
+
 @pytest.mark.parametrize(
     ("phase", "choice", "form", "lacks"),
     [

@@ -1,6 +1,6 @@
 """Who is told of an incident, by when, with which facts, and what silence does."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,11 +10,15 @@ from sqlalchemy import update
 from custody.bootstrap import House
 from custody.database.incident_tables import containments
 from custody.database.tables import contracts
+from custody.incidents import announcing_rules
 from custody.incidents.announcing import Announced, Announcer
 from custody.incidents.announcing_rules import Owed, to_amazon
 from custody.incidents.kinds import Kind
 from custody.incidents.moves import Assessment
 from custody.incidents.phases import Breach, Known, Phase, Severity
+from custody.incidents.record import Incident
+from custody.incidents.scope import as_stored
+from custody.incidents.scope_reading import scope_of
 from custody.notices import decisions, record
 from custody.notices.notice import OnRecord, State
 from custody.settings import Settings
@@ -253,6 +257,49 @@ def test_where_nothing_says_which_sellers_are_affected_each_is_drafted_and_none_
     tell(house)
     sellers = [each for each in told(house, incident_id).values() if each.kind == "seller_breach"]
     assert [(each.state, each.obliged) for each in sellers] == [(State.DRAFT, False)] * 2
+
+
+def test_a_scope_that_nothing_narrows_names_no_seller_to_be_told_by_silence(
+    house: House, clock: Hands
+) -> None:
+    contract = add_contract(house)
+    keep(house, contract, make_order(1, ANN))
+    ref = house.vault.ref(make_order(1).facts.order_id)
+    house.vault.open_recipients(contract, [ref], actor="test", now=NOW)
+    incident_id = opened(house, contract_id=None, kind=Kind.LOST_DEVICE)
+    house.responder.acknowledge(incident_id, actor=ADA)
+    with house.engine.connect() as connection:
+        scope = scope_of(connection, look(house, incident_id), NOW)
+    assert (scope.contracts, scope.narrowed_to) == (("acme-eu",), {})
+    said = Assessment(Severity.HIGH, Breach.CONFIRMED, Known.UNKNOWN, "A laptop is gone.")
+    house.responder.assess(incident_id, said, actor=ADA, scope=as_stored(scope))
+    tell(house)
+    clock.forward(days=5)
+    tell(house)
+    seller = told(house, incident_id)[f"seller-{incident_id}-acme-eu"]
+    assert (seller.state, seller.obliged) == (State.DRAFT, False)
+
+
+def test_what_goes_wrong_with_one_incident_holds_up_no_other_and_no_clock(
+    house: House, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafted = opened(house, "stolen|1")
+    tell(house)
+    clock.forward(hours=23)
+    broken, other = opened(house, "stolen|2"), opened(house, "stolen|3")
+    amazon_due_at = announcing_rules.amazon_due_at
+
+    def breaks(incident: Incident) -> datetime:
+        if incident.incident_id == broken:
+            raise ValueError("a mistake")
+        return amazon_due_at(incident)
+
+    monkeypatch.setattr(announcing_rules, "amazon_due_at", breaks)
+    assert house.announcer.next_at(house.clock()) == house.clock()
+    with pytest.raises(ValueError, match="a mistake"):
+        tell(house)
+    assert to_amazon_of(house, drafted).state is State.OWED
+    assert (told(house, broken), len(told(house, other))) == ({}, 1)
 
 
 def test_a_notice_tells_what_is_done_to_contain_it(house: House) -> None:

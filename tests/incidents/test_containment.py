@@ -209,6 +209,22 @@ def test_lifting_ends_all_that_is_in_force_and_it_is_not_proposed_again(house: H
 
 
 @pytest.mark.usefixtures("contract")
+def test_what_goes_wrong_with_one_containment_holds_up_no_other(house: House) -> None:
+    def breaks(contract_id: str, incident_id: str, actor: str) -> None:
+        raise ValueError("a mistake")
+
+    containing = Containing(house.engine, {FREEZE: Act(breaks)})
+    incident_id = opened(house)
+    judge(house, incident_id)
+    for each in (FREEZE, STOP):  # in the order in which they are taken
+        decide(house, incident_id, each, approve=True)
+    with pytest.raises(ValueError, match="a mistake"):
+        containing.take_due(house.clock())
+    assert known(house, incident_id)[STOP, "acme-eu"].state is State.TAKEN
+    assert forbidden(house, FREEZE)
+
+
+@pytest.mark.usefixtures("contract")
 @pytest.mark.parametrize(("breach", "undone"), [(Breach.HARMLESS, ["acme-eu"]), (Breach.SUSPECTED, [])])
 def test_only_after_a_false_alarm_a_token_is_used_again(
     house: House, clock: Hands, breach: Breach, undone: list[str]

@@ -15,12 +15,15 @@ TAKEN = "250 taken"
 
 @dataclass
 class MailServer:
-    """What a server has taken, and how it answers; ``refused`` are recipients that it refuses for good."""
+    """What a server has taken, and how it answers; ``refused`` and ``later`` are recipients
+    that it refuses for good, and for now.
+    """
 
     port: int = 0
     data: str = TAKEN
     recipient: str = "250 fine"
     refused: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     drops: bool = False
     letters: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
@@ -34,6 +37,8 @@ class MailServer:
     ) -> str:
         if address in self.refused:
             return "550 no such person"
+        if address in self.later:
+            return "451 later"
         if self.recipient.startswith("2"):
             envelope.rcpt_tos.append(address)
         return self.recipient

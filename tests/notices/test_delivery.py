@@ -202,6 +202,27 @@ def test_an_address_of_a_server_that_means_nothing_is_refused(
             sender(house, tmp_path, smtp_url=url).send_owed()
 
 
+def test_a_channel_that_fails_in_a_way_of_its_own_holds_up_no_other_notice(
+    house: House, tmp_path: Path
+) -> None:
+    broken = Chat(raises=KeyError("legal@acme.example"))
+    assert owed(house, ALARM)
+    assert owed(house)
+    with pytest.raises(Unavailable, match="slack:on_call: KeyError"):
+        sender(house, tmp_path, [broken]).send_owed()
+    assert on_record(house).state is State.SENT
+    assert on_record(house, "alarm").trouble == "slack:on_call: KeyError"
+
+
+def test_a_notice_of_a_drill_does_not_wait_for_channels_that_only_airflow_has(
+    house: House, tmp_path: Path
+) -> None:
+    drill = msgspec.structs.replace(NOTICE, incident_id=incident(house, drill=True), channels=("mail",))
+    assert owed(house, drill)
+    assert sender(house, tmp_path, notice_channels=("smtp:mail",)).send_owed() == 1
+    assert on_record(house).channel == "file"
+
+
 def test_a_password_that_is_not_there_holds_up_no_file(house: House, tmp_path: Path) -> None:
     owed(house)
     owed(

@@ -25,7 +25,8 @@ from custody.vault.secret_store import LWA_CLIENT_ID
 
 SCOPE = "sellingpartnerapi::client_credential:rotation"  # facts §2
 NO_SELLER = "own-application"  # whose quota it is: the application's
-_REFUSED = frozenset({"invalid_client", "unauthorized_client", "access_denied"})
+WRONG_SECRET = "invalid_client"
+_REFUSED = frozenset({WRONG_SECRET, "unauthorized_client", "access_denied"})
 
 
 class _Said(msgspec.Struct):
@@ -70,14 +71,30 @@ class Applications:
             raise error_of(self._own, operation, answer)
 
     def accepts(self, secret: str) -> bool:
-        """Tell whether Amazon takes the client secret of a name; raises Unavailable if it says neither."""
-        try:
-            self._token(secret)
-        except OwnCredentialBroken:
+        """Tell whether Amazon takes the client secret of a name; raises Unavailable if it says neither.
+
+        Only ``invalid_client`` says no (RFC 6749 §5.2). An application that lacks a right was known by
+        its secret: that one may be good, and is perhaps the only one that will be left.
+        """
+        status, said = self._asked(secret)
+        if _is_token(status, said):
+            return True
+        if status < 500 and said.error == WRONG_SECRET:
             return False
-        return True
+        raise Unavailable(f"Token of the application: Amazon answered {status}; ask again later.")
 
     def _token(self, secret: str) -> str:
+        status, said = self._asked(secret)
+        if _is_token(status, said):
+            return said.access_token
+        if status < 500 and said.error in _REFUSED:
+            raise OwnCredentialBroken(
+                f"Amazon does not accept a client secret of ours ({said.error}) for the application itself. "
+                "Rotate or correct it; the application needs the right to rotate it."
+            )
+        raise Unavailable(f"Token of the application: Amazon answered {status}; ask again later.")
+
+    def _asked(self, secret: str) -> tuple[int, _Said]:
         answer = self._transport.send(
             "Token of the application",
             "POST",
@@ -86,15 +103,7 @@ class Applications:
             content=self._form(secret),
             about=About("lwa", f"POST {TOKEN_PATH}"),
         )
-        said = _read(answer)
-        if answer.status == 200 and 0 < len(said.access_token) <= LONGEST_TOKEN:
-            return said.access_token
-        if answer.status < 500 and said.error in _REFUSED:
-            raise OwnCredentialBroken(
-                f"Amazon does not accept a client secret of ours ({said.error}) for the application itself. "
-                "Rotate or correct it; the application needs the right to rotate it."
-            )
-        raise Unavailable(f"Token of the application: Amazon answered {answer.status}; ask again later.")
+        return answer.status, _read(answer)
 
     def _form(self, secret: str) -> bytes:
         return urlencode(
@@ -105,6 +114,10 @@ class Applications:
                 "client_secret": self._read_secret(secret),
             }
         ).encode()
+
+
+def _is_token(status: int, said: _Said) -> bool:
+    return status == 200 and 0 < len(said.access_token) <= LONGEST_TOKEN
 
 
 def _read(answer: Answer) -> _Said:

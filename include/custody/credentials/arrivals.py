@@ -5,6 +5,7 @@ Rules of a message:
 - it is known by Amazon's notification id, and its secret by its fingerprint: the same again changes nothing;
 - of several secrets the one that ends last is the newest; an older one that comes later changes nothing;
 - what cannot be read, or is for another application, stays on the queue: it may be somebody's only copy.
+  It is looked at each time: our client id may have been the wrong one.
 """
 
 from datetime import datetime, timedelta
@@ -79,7 +80,7 @@ class Arrivals:
         key = f"queue|{message.message_id}" if isinstance(said, Unreadable) else said.notification_id
         with self._engine.begin() as connection:
             before = _seen(connection, key, type(said).__name__, now)
-            if before is not None:
+            if before is not None and before not in STAY:
                 return _Seen(Outcome.REPEATED, before)
             outcome, rotation_id = self._understood(connection, said, now)
             connection.execute(

@@ -26,7 +26,8 @@ class Binding:
         self._engine = engine
         self._secrets = secrets
         self._guard = threading.Lock()
-        self._known: set[Seller | str] = set()  # sellers and fingerprints that were found to be right
+        # What was found to be right: sellers, and fingerprints of values with their owners.
+        self._known: set[Seller | tuple[str, str]] = set()
 
     def require(self, seller: Seller) -> None:
         """Let a contract's own seller pass; raises CredentialRefused, with an incident, for another."""
@@ -40,14 +41,15 @@ class Binding:
     def read(self, name: str) -> str:
         """Give a secret for Amazon; raises CredentialRefused, with an incident, for another's value."""
         value = self._secrets.read(name)
-        fingerprint = self._secrets.fingerprints.of(value)
-        if credentials.owner_of(name) is not None and fingerprint not in self._known:
+        owner = credentials.owner_of(name)
+        known = (owner or "", self._secrets.fingerprints.of(value))
+        if owner is not None and known not in self._known:
             try:
                 self._secrets.own(name, value)
             except CredentialTaken:
                 why = "the value under that name is another's"
                 raise self._secrets.refuse(name, at_work(), why) from None
-            self._remember(fingerprint)
+            self._remember(known)
         return value.decode()
 
     def _mismatch(self, seller: Seller) -> str | None:
@@ -62,6 +64,6 @@ class Binding:
             return "it was asked for a marketplace that is not the contract's"
         return None
 
-    def _remember(self, found: Seller | str) -> None:
+    def _remember(self, found: Seller | tuple[str, str]) -> None:
         with self._guard:
             self._known.add(found)

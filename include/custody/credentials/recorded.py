@@ -18,7 +18,7 @@ from custody.credentials import access, misuse, registry
 from custody.credentials.access import AccessRecord, Result, Who
 from custody.credentials.fingerprints import FINGERPRINT_KEY, Fingerprints
 from custody.credentials.reader import RECORD, at_work, record_of
-from custody.errors import CredentialRefused, CustodyError, KeyUnavailable
+from custody.errors import CredentialRefused, KeyUnavailable
 from custody.vault.secret_store import SecretStore
 
 Keep = Callable[[str, AccessRecord], None]
@@ -53,7 +53,7 @@ class RecordedSecrets:
             raise self.refuse(name, reader, why, purpose)
         try:
             value = self._store.read(name)
-        except CustodyError as error:
+        except Exception as error:  # of the disk, too: whatever it was, somebody asked
             result = Result.MISSING if isinstance(error, KeyUnavailable) else Result.FAILED
             self._note(name, reader, result, purpose)
             raise

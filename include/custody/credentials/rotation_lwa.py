@@ -177,15 +177,16 @@ class LwaRotation:
         self._secrets.write(LWA_SECRET, new)
 
     def _close(self, connection: Connection, rotation: Rotation) -> int:
-        now = self._clock()
+        now, done = self._clock(), 0
         if rotation.secret_name is not None:
             self._secrets.destroy(rotation.secret_name)
-            rotation = rotation_record.note(connection, rotation, secret_name=None)
+            rotation, done = rotation_record.note(connection, rotation, secret_name=None), 1
         end = rotation.old_expires_at
         if rotation.state is State.PROMOTED and end is not None and end <= now:
             self._secrets.destroy(LWA_FORMER_SECRET)
             rotation_record.reach(connection, rotation, State.OLD_EXPIRED, actor=ACTOR, now=now, ended_at=now)
-        return 1
+            done = 1
+        return done
 
     def _note(self, rotation: Rotation, **columns: object) -> None:
         with self._engine.begin() as connection:

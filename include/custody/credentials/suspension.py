@@ -36,12 +36,17 @@ class Tools(NamedTuple):
 def suspend(tools: Tools, contract_id: ContractId, reason: str, actor: str) -> str:
     """Take a seller's token out of use and change its contract's key; give the rotation's id.
 
-    Repeated while it lasts, it is the same rotation, and what was cut off is completed.
+    Repeated while it lasts, it is the same rotation, and what was cut off is completed. It has lasted when
+    the seller has authorized anew.
     """
     name = refresh_token_of(contract_id)
     wanted = Wanted(name, Cause.SUSPICION, reason, actor, contract_id)
-    with tools.engine.begin() as connection:
+    with tools.engine.connect() as connection:
         registry.get(connection, contract_id)
+        before = rotation_record.under_way(connection, name)
+    if before is not None and before.attempted_at is not None and tools.secrets.exists(name):
+        _settle(tools, before)  # authorized anew in the meantime: then the new token is what is suspected
+    with tools.engine.begin() as connection:
         rotation_id, _ = rotation_record.request(connection, wanted, tools.clock())
         rotation = rotation_record.find(connection, rotation_id)
     if rotation.attempted_at is None:
@@ -62,19 +67,23 @@ def settle(tools: Tools) -> int:
     tokens = rotations.c.credential.startswith(refresh_token_of(""), autoescape=True)
     with tools.engine.connect() as connection:
         waiting = rotation_record.every(connection, tokens, rotations.c.state == State.REQUESTED)
-    return sum(_settle(tools, each) for each in waiting if each.attempted_at is not None)
+    return sum(_settle(tools, each) for each in waiting)
 
 
 def lift(tools: Tools, contract_id: ContractId, actor: str) -> bool:
-    """Put a suspended token back in use: it was a false alarm; False when none is suspended."""
+    """Put a suspended token back in use: it was a false alarm; False when none is suspended.
+
+    Raises KeyUnavailable while it cannot be read; it stays aside then.
+    """
     name, aside = refresh_token_of(contract_id), suspended_token_of(contract_id)
     with tools.engine.connect() as connection:
         rotation = rotation_record.under_way(connection, name)
     if rotation is None:
         return False
     with for_contract(contract_id):
-        if not tools.secrets.exists(name):
-            _move(tools, aside, name)
+        if not tools.secrets.exists(name) and tools.secrets.exists(aside):
+            # Raises KeyUnavailable for one that cannot be read now: it may be the only copy, and stays.
+            tools.secrets.write(name, tools.secrets.read(aside))
         tools.secrets.destroy(aside)
     _end(tools, rotation, State.FAILED, actor=actor, trouble=f"lifted by {actor}")
     return True
@@ -85,7 +94,7 @@ def _settle(tools: Tools, rotation: Rotation) -> bool:
     name, aside = rotation.credential, suspended_token_of(contract_id)
     with tools.engine.connect() as connection:
         ended = registry.get(connection, contract_id).state is ContractState.TERMINATED
-    if not ended and not tools.secrets.exists(name):
+    if not ended and (rotation.attempted_at is None or not tools.secrets.exists(name)):
         return False
     with for_contract(contract_id):
         same = not ended and _alike(tools.secrets, name, aside)

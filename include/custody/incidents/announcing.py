@@ -52,15 +52,20 @@ class Announcer:
         self._clocks = Clocks(engine, settings)
 
     def look(self, now: datetime, *, only: str | None = None) -> Announced:
-        """Bring the drafts in line, then do what is due of the notices; with ``only``, of one incident."""
+        """Bring the drafts in line, then do what is due of the notices; with ``only``, of one incident.
+
+        What goes wrong with one incident is raised in the end: it holds up no other, and no clock.
+        """
         done: list[str] = []
+        wrong: list[Exception] = []
         for incident_id in self._out_of_line(now, only):
-            with self._engine.begin() as connection:
-                known = facts.one_known(connection, find(connection, incident_id, lock=True))
-                for change, notice in self._changes(connection, known, now):
-                    done.append(change)
-                    _write(connection, change, notice, now)
+            try:
+                done += self._bring_in_line(incident_id, now)
+            except Exception as error:  # raised below
+                wrong.append(error)
         ticked = self._clocks.look(now, only=only)
+        if wrong:
+            raise wrong[0]
         return Announced(
             done.count("drafted"),
             done.count("redrafted"),
@@ -79,8 +84,25 @@ class Announcer:
             return [
                 known.incident.incident_id
                 for known in facts.all_known(connection, only)
-                if next(self._changes(connection, known, now), None) is not None
+                if self._differs(connection, known, now)
             ]
+
+    def _differs(self, connection: Connection, known: Known, now: datetime) -> bool:
+        """Tell whether something of an incident has to be written, or cannot be told, which a look raises."""
+        try:
+            with connection.begin_nested():
+                return next(self._changes(connection, known, now), None) is not None
+        except Exception:  # of one incident: the others are looked at all the same
+            return True
+
+    def _bring_in_line(self, incident_id: str, now: datetime) -> list[str]:
+        done: list[str] = []
+        with self._engine.begin() as connection:
+            known = facts.one_known(connection, find(connection, incident_id, lock=True))
+            for change, notice in self._changes(connection, known, now):
+                done.append(change)
+                _write(connection, change, notice, now)
+        return done
 
     def _changes(self, connection: Connection, known: Known, now: datetime) -> Iterator[tuple[str, Notice]]:
         """List what of an incident's notices is not as the record asks for it.

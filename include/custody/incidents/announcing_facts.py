@@ -12,7 +12,7 @@ from custody.database.arrays import among
 from custody.database.incident_tables import containments, incident_events, incidents, notices
 from custody.database.tables import orders
 from custody.incidents.announcing_rules import KINDS
-from custody.incidents.containment import Containment
+from custody.incidents.containment import Containment, contracts_of
 from custody.incidents.containment_rules import ALL_CONTRACTS, Action
 from custody.incidents.phases import Breach
 from custody.incidents.record import Incident
@@ -79,10 +79,7 @@ def affected(contracts: Sequence[Contract], incident: Incident) -> tuple[list[Co
 
     Where nothing on record does, it may be any that is not over: all of them are given.
     """
-    scope = stored(incident)
-    listed = incident.details.get("contracts")
-    named = {*(scope.contracts if scope else ()), *(listed if isinstance(listed, list) else ())}
-    named |= {incident.contract_id} if incident.contract_id else set()
+    named = contracts_of(incident)
     if named:
         return [each for each in contracts if each.contract_id in named], True
     return [each for each in contracts if each.state is not ContractState.TERMINATED], False

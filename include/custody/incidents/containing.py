@@ -52,9 +52,20 @@ class Containing:
         self._acts = acts
 
     def take_due(self, now: datetime, *, only: str | None = None) -> Taken:
-        """Propose, approve and take where it is time, for all open incidents or ``only`` for one."""
+        """Propose, approve and take where it is time, for all open incidents or ``only`` for one.
+
+        What nobody has foreseen of one is raised in the end: it holds up no other.
+        """
         proposed = self._propose(now, only)
-        results = [self._take(each, now) for each in self._due(now, only)]
+        results: list[tuple[bool, bool | None]] = []
+        wrong: list[Exception] = []
+        for each in self._due(now, only):
+            try:
+                results.append(self._take(each, now))
+            except Exception as error:  # raised below
+                wrong.append(error)
+        if wrong:
+            raise wrong[0]
         return Taken(
             proposed=proposed,
             by_silence=sum(silence for silence, _ in results),

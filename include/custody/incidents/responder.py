@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from custody.contracts import registry
-from custody.errors import BadInput, IllegalMove
+from custody.errors import BadInput, CustodyError, IllegalMove
 from custody.incidents import moves
 from custody.incidents.clock_jumps import SKEW
 from custody.incidents.kinds import DECLARED, Kind
@@ -116,7 +116,7 @@ class Responder:
             ),
         )
 
-    def note_refused(self, incident_id: str, refused: BadInput, *, actor: str) -> None:
+    def note_refused(self, incident_id: str, refused: CustodyError, *, actor: str) -> None:
         """Put on record that an answer was refused, and why; for an incident that is not there, nothing."""
         action = "move_refused" if isinstance(refused, IllegalMove) else "answer_refused"
         with self._engine.begin() as connection:

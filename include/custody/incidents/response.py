@@ -1,6 +1,6 @@
 """Which run responds to which incident, and how far the record is beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -51,10 +51,17 @@ def runs_of(connection: Connection, incident_id: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each.details["run"]) for each in told if each.action == RESPONDING))
 
 
-def next_run(incident_id: str, run_id: str) -> str:
-    """Name the run of the next pass: the same one, however often it is asked."""
+def next_run(incident_id: str, run_id: str, runs: Sequence[str] = ()) -> str:
+    """Name the run of the next pass: the same one, however often it is asked.
+
+    It is none of ``runs``, which have responded before: one that is there already is not begun again.
+    """
+    return f"{incident_id}{_PASS}{max(len(runs), *map(_pass_of, (run_id, *runs))) + 1}"
+
+
+def _pass_of(run_id: str) -> int:
     before, _, number = run_id.rpartition(_PASS)
-    return f"{incident_id}{_PASS}{int(number) + 1 if before and number.isdigit() else 2}"
+    return int(number) if before and number.isdecimal() else 1
 
 
 def compare(record: Phase, phase: Phase) -> int:

@@ -173,12 +173,13 @@ class Sender:
             except CustodyError as error:
                 turns, trouble = turns - 1, str(error)
                 continue
-            except (OSError, ValueError) as error:  # their texts may quote addresses
+            except Exception as error:  # no kind of it holds up other notices; its text may quote addresses
                 turns, trouble = turns - 1, f"{channel.name}: {type(error).__name__}"
                 continue
             self._note_sent(connection, notice, channel.name)
             return None
-        if trouble is None and self._elsewhere(record.find(connection, notice.notice_id)):
+        known = self._addressed(connection, record.find(connection, notice.notice_id))
+        if trouble is None and self._elsewhere(known):
             return "it bounced; a channel of notice_channels that only Airflow has comes next"
         if trouble is None:
             self._note_sent(connection, notice, FILE)

@@ -76,7 +76,7 @@ def _reads() -> None:
     op.execute(
         "CREATE TABLE custody_months.credential_reads_rest PARTITION OF custody.credential_reads DEFAULT"
     )
-    op.execute("SELECT custody.make_month('credential_reads', date_trunc('month', now())::date)")
+    op.execute("SELECT custody.make_month('credential_reads', (now() AT TIME ZONE 'UTC')::date)")
 
 
 def _lost() -> None:
