@@ -168,6 +168,20 @@ def test_a_server_that_asks_to_come_again_is_asked_again_after_growing_pauses(
         assert len(mail.letters) == 1
 
 
+def test_a_notice_that_a_clock_far_ahead_put_off_is_tried_once_the_clock_is_right(
+    house: House, tmp_path: Path, clock: Hands
+) -> None:
+    owed(house)
+    with mail_server(data="451 later") as mail:
+        by_mail = sender(house, tmp_path, smtp_url=mail.url)
+        clock.forward(days=3)
+        with pytest.raises(Unavailable):
+            by_mail.send_owed()
+        clock.forward(days=-3)
+        mail.data = "250 taken"
+        assert by_mail.send_owed() == 1
+
+
 @pytest.mark.parametrize("how", ["nobody listens", "it drops the connection"])
 def test_a_server_that_is_not_there_loses_nothing(
     house: House, tmp_path: Path, clock: Hands, how: str

@@ -33,6 +33,7 @@ from custody.notices.notice import (
     CHAT,
     CHATS,
     FILE,
+    LONGEST_PAUSE,
     MAIL,
     OnRecord,
     State,
@@ -47,7 +48,6 @@ from custody.vault import files
 SENDER = "custody, notices"
 TRIES_EACH = 3  # attempts until the channel after it is tried, too: about two minutes; ours
 FIRST_PAUSE = timedelta(seconds=30)  # one poll of the watch; it doubles at each attempt
-LONGEST_PAUSE = timedelta(minutes=15)  # well below notice_head_start, so that a server may come back in time
 MOST_DOUBLINGS = 5  # by then the longest pause is reached
 
 

@@ -6,7 +6,7 @@ Rules:
 - what is owed is sent, and nothing else is; what bounces afterwards is owed again.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
@@ -24,6 +24,8 @@ INTERNAL = ABOUT_NOTICES | {
     "incident_overdue",
     "termination_alert",
 }
+
+LONGEST_PAUSE = timedelta(minutes=15)  # well below notice_head_start, so that a server may come back in time
 
 
 class State(StrEnum):

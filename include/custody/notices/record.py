@@ -1,7 +1,7 @@
 """Notices on record: owed once, in the transaction of what they tell."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
@@ -12,7 +12,9 @@ from custody.database.incident_tables import incidents, notices
 from custody.errors import BadInput
 from custody.incidents.phases import Phase
 from custody.incidents.timeline import Detail, note
-from custody.notices.notice import Notice, OnRecord, State
+from custody.notices.notice import LONGEST_PAUSE, Notice, OnRecord, State
+
+_SKEW = timedelta(minutes=5)  # between the clocks of two machines, as in incidents.clock_jumps
 
 
 def owe(connection: Connection, notice: Notice, now: datetime) -> bool:
@@ -60,8 +62,9 @@ def known(connection: Connection, notice_ids: Collection[str]) -> frozenset[str]
 
 
 def to_try(now: datetime) -> ColumnElement[bool]:
-    """Choose what is owed and may be tried by now."""
-    due = or_(notices.c.next_try_at.is_(None), notices.c.next_try_at <= now)
+    """Choose what is owed and may be tried by now; what is put off too far was so by a clock ahead."""
+    tried_at, latest = notices.c.next_try_at, now + LONGEST_PAUSE + _SKEW
+    due = or_(tried_at.is_(None), tried_at <= now, tried_at > latest)
     return and_(notices.c.sent_at.is_(None), notices.c.state == State.OWED, due)
 
 
