@@ -66,20 +66,11 @@ def list_incidents(
             found = every(connection, closed=closed)
     if as_json:
         return _json([told_of(each, now) for each in found])
-    table = table_of(
-        "incident", "kind", "contract", "severity", "phase", "time", "taken by", "detected (UTC)"
-    )
+    table = table_of("incident", "phase", "time", "taken by")
+    table.columns[0].no_wrap = True  # whole on a narrow screen, too
     for each in found:
-        cells = (
-            each.incident_id,
-            each.kind,
-            each.contract_id or "",
-            each.severity or "not judged",
-            each.phase,
-            time_of(each, now),
-            each.owner or "nobody",
-            f"{each.detected_at:%Y-%m-%d %H:%M}",
-        )
+        about = ", ".join(filter(None, (each.kind, each.severity or "not judged", each.contract_id)))
+        cells = (f"{each.incident_id}\n  {about}", each.phase, time_of(each, now), each.owner or "nobody")
         late = each.closed_at is None and each.phase_due_at < now
         table.add_row(*map(escape, cells), style="red" if late else None)
     out.print(table)
