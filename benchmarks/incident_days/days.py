@@ -19,7 +19,7 @@ from sqlalchemy import text
 from benchmarks.incident_days.hands import ACTS, Hands
 from benchmarks.incident_days.oracle import expected
 from benchmarks.incident_days.people import People
-from benchmarks.incident_days.watcher import HANDED_OVER, STRIKES
+from benchmarks.incident_days.watcher import DATABASE, HANDED_OVER, STRIKES
 from custody.bootstrap import House
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -67,7 +67,8 @@ class Watcher:
     """The process that watches, through all its lives."""
 
     def __init__(self, home: Path, database_url: str, hands: Hands) -> None:
-        self._command = [sys.executable, "-m", "benchmarks.incident_days.watcher", str(home), database_url]
+        self._command = [sys.executable, "-m", "benchmarks.incident_days.watcher", str(home)]
+        self._environment = os.environ | {DATABASE: database_url}  # it has a password: not for a command line
         self._hands = hands
         self._child = self._exit = 0
         self.lives = 0
@@ -76,7 +77,9 @@ class Watcher:
     def __enter__(self) -> Self:
         pipe = subprocess.PIPE
         root = Path(__file__).parents[2]
-        self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, cwd=root)
+        self._process = subprocess.Popen(
+            self._command, stdin=pipe, stdout=pipe, text=True, cwd=root, env=self._environment
+        )
         self._fork()
         return self
 

@@ -1,7 +1,8 @@
 """A process that imports everything once and forks watchers, each of which lives until it is killed.
 
-Run as ``python -m benchmarks.incident_days.watcher HOME DATABASE_URL``. A line ``fork`` starts a life and is
-answered with its process id; ``reap`` waits for the end of the one that was started last.
+Run as ``python -m benchmarks.incident_days.watcher HOME``, with the database in the environment.
+A line ``fork`` starts a life and is answered with its process id; ``reap`` waits for the end of the one
+that was started last.
 """
 
 import gc
@@ -21,6 +22,7 @@ from custody.notices.channel import Message
 from custody.notices.delivery import Sender
 from custody.settings import Settings
 
+DATABASE = "CUSTODY_BENCH_DATABASE"
 HANDED_OVER, STRIKES = "handed-over", "strikes"
 _IDLE = 0.001  # seconds between two looks at the clock
 
@@ -103,7 +105,7 @@ class Watch:
 
 def main() -> None:
     """Answer until there is nothing more to do."""
-    watch = Watch(Path(sys.argv[1]), sys.argv[2])
+    watch = Watch(Path(sys.argv[1]), os.environ[DATABASE])
     watch.warm_up()
     gc.freeze()  # the children's collectors leave alone what they share
     child = 0

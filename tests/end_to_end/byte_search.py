@@ -154,7 +154,7 @@ def rows_of(server: PostgresServer, database: str) -> Iterator[tuple[str, bytes]
             "WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"
         ).fetchall()
         for schema, table in tables:
-            command = sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(
+            command = sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT binary)").format(
                 sql.Identifier(str(schema), str(table))
             )
             with connection.cursor().copy(command) as copy:

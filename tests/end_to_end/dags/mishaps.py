@@ -18,8 +18,11 @@ def fail_with_recipients_open() -> None:
 
         from custody.bootstrap import house
         from custody.database.tables import orders
+        from custody.monitoring.acting import acting
 
-        with house() as here:
+        # In the name of a task that may open them: a stranger would not even be given the key of the digests.
+        bug = acting("airflow, fulfill_orders/packing_slip/bug", component="dag/fulfill_orders/packing_slip")
+        with bug, house() as here:
             opened = []
             for contract in here.contracts():
                 with here.engine.connect() as connection:
