@@ -168,6 +168,22 @@ def test_a_server_that_asks_to_come_again_is_asked_again_after_growing_pauses(
         assert len(mail.letters) == 1
 
 
+def test_who_has_a_notice_does_not_get_it_again_because_another_is_not_taken_yet(
+    house: House, tmp_path: Path, clock: Hands
+) -> None:
+    both = ("full@acme.example", "here@acme.example")
+    owed(house, msgspec.structs.replace(NOTICE, send_to=both))
+    with mail_server(later=("full@acme.example",)) as mail:
+        by_mail = sender(house, tmp_path, smtp_url=mail.url)
+        assert by_mail.send_owed() == 1
+        clock.forward(hours=1)
+        by_mail.send_owed()
+        mine = [letter for letter in mail.letters if NOTICE.subject in str(letter["Subject"])]
+    assert len(mine) == 1
+    known = on_record(house)
+    assert (known.state, known.channel, tuple(known.bounced)) == (State.SENT, "mail", ("mail",))
+
+
 def test_a_notice_that_a_clock_far_ahead_put_off_is_tried_once_the_clock_is_right(
     house: House, tmp_path: Path, clock: Hands
 ) -> None:

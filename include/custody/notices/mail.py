@@ -46,9 +46,13 @@ class MailServer:
 
 
 def refusal(codes: set[int], *, reached: int) -> Bounced | Unavailable:
-    """Say what the answers of a mail server mean; ``reached`` is how many recipients it took."""
+    """Say what the answers of a mail server mean; ``reached`` is how many recipients it took.
+
+    Where it took any, those whom it did not take have bounced, for now or for good: to try again would
+    give it to the others again, each time.
+    """
     said = ", ".join(str(each) for each in sorted(codes))
-    if all(each >= REFUSED_FOR_GOOD for each in codes):
+    if reached or all(each >= REFUSED_FOR_GOOD for each in codes):
         return Bounced(f"the mail server refuses it ({said})", reached=reached)
     return Unavailable(f"the mail server does not take it yet ({said})")
 
