@@ -41,6 +41,23 @@ def check_log_proof(proof: LogProof, kind: Kind, subject: str, digest: str, log_
     return checkpoint
 
 
+def place_in_log(
+    proof: LogProof | None, kind: Kind, subject: str, digest: str, log_key: str | None
+) -> Checkpoint | None:
+    """Check the place in the log that a file brings with it; None where it brings none.
+
+    Raises Invalid as ``check_log_proof`` does, and where there is no key to check it with.
+    """
+    if proof is None:
+        return None
+    if log_key is None:
+        raise Invalid(
+            Problem.CHECKPOINT,
+            "Its place in the log cannot be checked without the log's public key; give log.vkey.",
+        )
+    return check_log_proof(proof, kind, subject, digest, log_key)
+
+
 def log_key_among(keys: KeySet) -> str | None:
     """Give the log's public keys of a JWK set as the lines of ``log.vkey``; None when it has none."""
     named = (key.as_dict(private=False) for key in keys.keys if key.get(ROLE) == Role.LOG)

@@ -8,7 +8,6 @@ contract has one, since no certificate speaks of it. The rules, in this order:
 (4) a checkpoint that goes with it is signed by the log's key, and the proof leads to its root.
 """
 
-import json
 from typing import NamedTuple
 
 import msgspec
@@ -17,9 +16,9 @@ from joserfc.jwk import KeySet
 from custody.certificates.certificate import LogProof, digest_of, payload_of
 from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.log_entry import Kind
-from custody.certificates.log_proof import check_log_proof, log_key_among
+from custody.certificates.log_proof import log_key_among, place_in_log
 from custody.certificates.receipt import Receipt, read_receipt
-from custody.certificates.token import Invalid, Problem, require_read_as_signed, said_once
+from custody.certificates.token import Invalid, Problem, file_of, require_read_as_signed
 
 
 class SignedReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,30 +62,12 @@ def verify_receipt(document: bytes, keys: KeySet, *, log_key: str | None = None)
     ``log_key`` is the text of ``log.vkey``; without it the log's key has to be among the others.
     """
     try:
-        signed = _signed(document)  # (1)
+        signed = file_of(document, SignedReceipt, "a receipt")  # (1)
         receipt = read_receipt(signed.jws, keys)  # (2)
         require_read_as_signed(bytes(signed.receipt), signed.digest, payload_of(signed.jws))  # (3)
-        log_key = log_key or log_key_among(keys)
-        return ReceiptVerdict(receipt, checkpoint=_checkpoint(signed, receipt, log_key))  # (4)
+        place = place_in_log(
+            signed.log, Kind.RECEIPT, receipt.receipt_id, signed.digest, log_key or log_key_among(keys)
+        )
+        return ReceiptVerdict(receipt, checkpoint=place)  # (4)
     except Invalid as invalid:
         return ReceiptVerdict(None, invalid.problem, str(invalid))
-
-
-def _signed(document: bytes) -> SignedReceipt:
-    try:
-        signed = msgspec.json.decode(document, type=SignedReceipt)
-        json.loads(document, object_pairs_hook=said_once)
-    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
-        raise Invalid(Problem.MALFORMED, "This is not the file of a receipt.") from None
-    return signed
-
-
-def _checkpoint(signed: SignedReceipt, receipt: Receipt, log_key: str | None) -> Checkpoint | None:
-    if signed.log is None:
-        return None
-    if log_key is None:
-        raise Invalid(
-            Problem.CHECKPOINT,
-            "Its place in the log cannot be checked without the log's public key; give log.vkey.",
-        )
-    return check_log_proof(signed.log, Kind.RECEIPT, receipt.receipt_id, signed.digest, log_key)

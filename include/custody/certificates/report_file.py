@@ -7,7 +7,6 @@ The file is ``{"report": …, "digest": …, "jws": …, "log": …}``, as a con
 (4) a checkpoint that goes with it is signed by the log's key, and the proof leads to its root.
 """
 
-import json
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,8 +16,8 @@ from joserfc.jwk import KeySet
 from custody.certificates.certificate import LogProof, digest_of
 from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.log_entry import Kind
-from custody.certificates.log_proof import check_log_proof, log_key_among
-from custody.certificates.token import Invalid, Problem, open_token, require_read_as_signed, said_once
+from custody.certificates.log_proof import log_key_among, place_in_log
+from custody.certificates.token import Invalid, Problem, file_of, open_token, require_read_as_signed
 
 TYPE = "custody-incident-report+jws"
 
@@ -81,23 +80,16 @@ def verify_report(document: bytes, keys: KeySet, *, log_key: str | None = None) 
     ``log_key`` is the text of ``log.vkey``; without it the log's key has to be among the others.
     """
     try:
-        signed = _signed(document)  # (1)
+        signed = file_of(document, SignedReport, "a report")  # (1)
         payload = open_token(signed.jws, keys, kind=TYPE)  # (2)
         require_read_as_signed(bytes(signed.report), signed.digest, payload)  # (3)
         head = _head(payload)
-        log_key = log_key or log_key_among(keys)
-        return ReportVerdict(head, checkpoint=_checkpoint(signed, head, log_key))  # (4)
+        place = place_in_log(
+            signed.log, Kind.INCIDENT_REPORT, head.report_id, signed.digest, log_key or log_key_among(keys)
+        )
+        return ReportVerdict(head, checkpoint=place)  # (4)
     except Invalid as invalid:
         return ReportVerdict(None, invalid.problem, str(invalid))
-
-
-def _signed(document: bytes) -> SignedReport:
-    try:
-        signed = msgspec.json.decode(document, type=SignedReport)
-        json.loads(document, object_pairs_hook=said_once)
-    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
-        raise Invalid(Problem.MALFORMED, "This is not the file of a report.") from None
-    return signed
 
 
 def _head(payload: bytes) -> ReportHead:
@@ -105,14 +97,3 @@ def _head(payload: bytes) -> ReportHead:
         return msgspec.json.decode(payload, type=ReportHead)
     except (msgspec.DecodeError, UnicodeError):
         raise Invalid(Problem.MALFORMED, "The signed part is not a report of this version.") from None
-
-
-def _checkpoint(signed: SignedReport, head: ReportHead, log_key: str | None) -> Checkpoint | None:
-    if signed.log is None:
-        return None
-    if log_key is None:
-        raise Invalid(
-            Problem.CHECKPOINT,
-            "Its place in the log cannot be checked without the log's public key; give log.vkey.",
-        )
-    return check_log_proof(signed.log, Kind.INCIDENT_REPORT, head.report_id, signed.digest, log_key)

@@ -8,12 +8,15 @@ import base64
 import binascii
 import json
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 from joserfc.jwk import KeySet
 
 from custody.certificates.certificate import canonical, digest_of
 from custody.certificates.signing import ALGORITHM, Role, holds, keys_of
+
+File = TypeVar("File", bound=msgspec.Struct)
 
 
 class Problem(StrEnum):
@@ -40,6 +43,16 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alg: str
     kid: str
     typ: str
+
+
+def file_of(document: bytes, kind: type[File], what: str) -> File:
+    """Read a file that a stranger gives; raises Invalid for one that is not that, or says a name twice."""
+    try:
+        signed = msgspec.json.decode(document, type=kind)
+        json.loads(document, object_pairs_hook=said_once)
+    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
+        raise Invalid(Problem.MALFORMED, f"This is not the file of {what}.") from None
+    return signed
 
 
 def open_token(token: str, keys: KeySet, *, kind: str, role: Role = Role.CERTIFICATE) -> bytes:

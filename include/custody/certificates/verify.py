@@ -9,7 +9,6 @@ The rules, in this order:
 (6) a checkpoint that goes with it is signed by the log's key, and the proof leads to its root.
 """
 
-import json
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +19,7 @@ from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.log_entry import Kind
 from custody.certificates.log_proof import check_log_proof, log_key_among
 from custody.certificates.receipt import Receipt, read_receipt
-from custody.certificates.token import Invalid, open_token, require_read_as_signed, said_once
+from custody.certificates.token import Invalid, open_token, require_read_as_signed
 from custody.certificates.token import Problem as Problem
 
 NOT_LOGGED = "not yet in the log"
@@ -63,7 +62,7 @@ def verify(document: bytes, keys: KeySet, *, log_key: str | None = None) -> Verd
     where it is not there either, the place in the log is not checked, which the verdict says.
     """
     try:
-        signed = _signed(document)  # (1)
+        signed = file_of(document, Signed, "a certificate")  # (1)
         payload = open_token(signed.jws, keys, kind=TYPE)  # (2) (3)
         require_read_as_signed(bytes(signed.certificate), signed.digest, payload)  # (4)
         certificate = _certificate(payload)
@@ -74,15 +73,6 @@ def verify(document: bytes, keys: KeySet, *, log_key: str | None = None) -> Verd
         return Verdict(certificate, receipt=receipt, checkpoint=checkpoint, unchecked=unchecked)
     except Invalid as invalid:
         return Verdict(None, invalid.problem, str(invalid))
-
-
-def _signed(document: bytes) -> Signed:
-    try:
-        signed = msgspec.json.decode(document, type=Signed)
-        json.loads(document, object_pairs_hook=said_once)
-    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
-        raise Invalid(Problem.MALFORMED, "This is not the file of a certificate.") from None
-    return signed
 
 
 def _certificate(payload: bytes) -> Certificate:

@@ -9,7 +9,6 @@ The rules, in this order:
 (6) a checkpoint that goes with it is signed by the log's key, and the proof leads to its root.
 """
 
-import json
 from typing import NamedTuple
 
 import msgspec
@@ -19,8 +18,8 @@ from custody.certificates.certificate import LogProof
 from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.confirmation import TYPE, Confirmation, proofs_lead
 from custody.certificates.log_entry import Kind
-from custody.certificates.log_proof import check_log_proof, log_key_among
-from custody.certificates.token import Invalid, Problem, open_token, require_read_as_signed, said_once
+from custody.certificates.log_proof import log_key_among, place_in_log
+from custody.certificates.token import Invalid, Problem, file_of, open_token, require_read_as_signed
 
 
 class ConfirmationVerdict(NamedTuple):
@@ -47,14 +46,20 @@ def verify_confirmation(document: bytes, keys: KeySet, *, log_key: str | None = 
     ``log_key`` is the text of ``log.vkey``; without it the log's key has to be among the others.
     """
     try:
-        signed = _signed(document)  # (1)
+        signed = file_of(document, Signed, "a confirmation")  # (1)
         payload = open_token(signed.jws, keys, kind=TYPE)  # (2) (3)
         require_read_as_signed(bytes(signed.confirmation), signed.digest, payload)  # (4)
         confirmation = _confirmation(payload)
         if not proofs_lead(confirmation):  # (5)
             raise Invalid(Problem.MALFORMED, "A proof in it does not lead from its order to its root.")
-        log_key = log_key or log_key_among(keys)
-        return ConfirmationVerdict(confirmation, checkpoint=_checkpoint(signed, confirmation, log_key))  # (6)
+        place = place_in_log(
+            signed.log,
+            Kind.CONFIRMATION,
+            confirmation.confirmation_id,
+            signed.digest,
+            log_key or log_key_among(keys),
+        )
+        return ConfirmationVerdict(confirmation, checkpoint=place)  # (6)
     except Invalid as invalid:
         return ConfirmationVerdict(None, invalid.problem, str(invalid))
 
@@ -67,29 +72,8 @@ def looks_like_one(document: bytes) -> bool:
         return False
 
 
-def _signed(document: bytes) -> Signed:
-    try:
-        signed = msgspec.json.decode(document, type=Signed)
-        json.loads(document, object_pairs_hook=said_once)
-    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):  # the last: nested without end
-        raise Invalid(Problem.MALFORMED, "This is not the file of a confirmation.") from None
-    return signed
-
-
 def _confirmation(payload: bytes) -> Confirmation:
     try:
         return msgspec.json.decode(payload, type=Confirmation)
     except (msgspec.DecodeError, UnicodeError):
         raise Invalid(Problem.MALFORMED, "The signed part is not a confirmation of this version.") from None
-
-
-def _checkpoint(signed: Signed, confirmation: Confirmation, log_key: str | None) -> Checkpoint | None:
-    if signed.log is None:
-        return None
-    if log_key is None:
-        raise Invalid(
-            Problem.CHECKPOINT,
-            "Its place in the log cannot be checked without the log's public key; give log.vkey.",
-        )
-    subject = confirmation.confirmation_id
-    return check_log_proof(signed.log, Kind.CONFIRMATION, subject, signed.digest, log_key)
