@@ -19,7 +19,7 @@ from custody.certificates.checkpoint import Checkpoint
 from custody.certificates.log_entry import Kind
 from custody.certificates.log_proof import check_log_proof, log_key_among
 from custody.certificates.receipt import Receipt, read_receipt
-from custody.certificates.token import Invalid, open_token, require_read_as_signed
+from custody.certificates.token import Invalid, file_of, open_token, require_read_as_signed
 from custody.certificates.token import Problem as Problem
 
 NOT_LOGGED = "not yet in the log"
